@@ -1,0 +1,66 @@
+"""A durable store for Yjs documents, usable alone.
+
+::
+
+    async with open_store("sqlite:///notes.db") as store:
+        await store.append("my-notes", update)  # durable when it returns
+        everything = await store.load("my-notes")
+"""
+
+from yjs_store.committer import CommitterState
+from yjs_store.document import Document, Listener, Sender, Submission
+from yjs_store.errors import (
+    Damaged,
+    DocumentDeleted,
+    DocumentFailed,
+    DocumentMissing,
+    NameRefused,
+    StoreBusy,
+    StoreClosed,
+    StoreError,
+    StoreFailing,
+    StoreFull,
+    StoreInUse,
+    StoreTooNew,
+    StoreUnavailable,
+    StoreUnusable,
+    UpdateRefused,
+    WriterSuperseded,
+)
+from yjs_store.names import check_name
+from yjs_store.policy import CheckpointPolicy
+from yjs_store.records import CheckpointResult, Head, JournalRow, Receipt, Statistics
+from yjs_store.store import Store, open_store
+
+__all__ = [
+    "CheckpointPolicy",
+    "CheckpointResult",
+    "CommitterState",
+    "Damaged",
+    "Document",
+    "DocumentDeleted",
+    "DocumentFailed",
+    "DocumentMissing",
+    "Head",
+    "JournalRow",
+    "Listener",
+    "NameRefused",
+    "Receipt",
+    "Sender",
+    "Statistics",
+    "Store",
+    "StoreBusy",
+    "StoreClosed",
+    "StoreError",
+    "StoreFailing",
+    "StoreFull",
+    "StoreInUse",
+    "StoreTooNew",
+    "StoreUnavailable",
+    "StoreUnusable",
+    "Submission",
+    "UpdateRefused",
+    "WriterSuperseded",
+    "check_name",
+    "open_store",
+]

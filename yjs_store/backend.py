@@ -1,0 +1,105 @@
+"""The written contract of a storage backend.
+
+Each call is one atomic intent; no transaction crosses this seam. Bytes are opaque and identical
+in every backend: checksums are made and checked by ``format``, above. A backend translates its
+driver's errors: StoreUnavailable and below (nothing was stored, the call may be repeated),
+WriterSuperseded (P7), Damaged (the driver itself found the file broken), StoreClosed. Calls may
+be made concurrently; writes are carried out one after the other, reads do not wait for them.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from yjs_store.records import (
+    Append,
+    Chunk,
+    Head,
+    SealedHead,
+    Snapshot,
+    Statistics,
+    StoredDocument,
+)
+
+
+class Backend(Protocol):
+    """Where documents are kept."""
+
+    async def open(self) -> None:
+        """Open for writing, bring the schema up to date, become the writer.
+
+        Raises:
+            StoreUnusable: a person has to change something first; the text says what.
+        """
+
+    async def close(self) -> None:
+        """Release everything; what was durable stays so. A second call does nothing."""
+
+    async def load(self, name: str) -> StoredDocument | None:
+        """Read head, published snapshot and the rows cut_seq+1 … last_seq at one moment.
+
+        None when nothing is stored under the name. Of a deleted document only the head.
+        """
+
+    async def load_head(self, name: str) -> SealedHead | None:
+        """Read the head alone."""
+
+    async def append(self, appends: Sequence[Append]) -> Sequence[int]:
+        """Store one row for each document and its new head, all in one commit or none.
+
+        On return they survive a power cut (P1). An append with ``before.document_id`` 0 creates
+        the document. Returns the document_id of each, in order.
+
+        Raises:
+            WriterSuperseded: ``before`` is not the stored head's last_seq, or this process is
+                not the store's writer any more; nothing was stored.
+        """
+
+    async def stage(self, head: Head, snapshot: Snapshot, chunks: Sequence[Chunk]) -> int:
+        """Store a snapshot that no load sees, in steps of one chunk; return its id.
+
+        A crash on the way leaves a staged snapshot, which the next ``open`` marks for trimming.
+        """
+
+    async def load_staged(self, snapshot_id: int) -> tuple[Snapshot, tuple[Chunk, ...]]:
+        """Read a staged snapshot back from disk."""
+
+    async def publish(self, before: Head, after: SealedHead) -> None:
+        """Make ``after`` the head and its snapshot the published one; retire the former.
+
+        One small transaction, which also notes that there is something to trim.
+
+        Raises:
+            WriterSuperseded: the stored head is not ``before``; nothing was changed.
+        """
+
+    async def discard(self, snapshot_id: int) -> None:
+        """Retire a staged snapshot that will not be published."""
+
+    async def delete(self, before: Head, after: SealedHead) -> None:
+        """Make ``after``, which has a deletion time, the head; note what there is to trim.
+
+        Raises:
+            WriterSuperseded: the stored head is not ``before``; nothing was changed.
+        """
+
+    async def forget(self, before: Head) -> bool:
+        """Remove a tombstone whose data is all trimmed; False when some is left.
+
+        Raises:
+            WriterSuperseded: the stored head is not ``before``; nothing was changed.
+        """
+
+    async def trim(self) -> bool:
+        """Delete a bounded part of what is dead; say whether more is left.
+
+        Dead are rows up to cut_seq, and the chunks of retired snapshots. Never anything else.
+        """
+
+    async def list_heads(self, prefix: str, after: str | None, limit: int) -> Sequence[SealedHead]:
+        """Return at most ``limit`` heads in name order, after the name ``after``.
+
+        Names are compared by Unicode code point. Tombstones are among them.
+        """
+
+    async def statistics(self) -> Statistics:
+        """Return sizes of the whole store, without reading documents."""

@@ -1,0 +1,1 @@
+"""Where documents can be kept: one module or package for each backend."""

@@ -1,0 +1,228 @@
+"""Group commit over all documents.
+
+While one commit is on its way to disk, whatever arrives for any document gathers; when it is
+done, all of that becomes the next commit. There is no timer. Between two commits the committer
+runs other writes that must see no append in flight (publish, delete).
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+import structlog
+import tenacity
+
+from yjs_store.backend import Backend
+from yjs_store.errors import StoreClosed, StoreError, StoreUnavailable, WriterSuperseded
+from yjs_store.limits import COMMIT_BYTES_MAX, RETRY_FIRST_S, RETRY_MAX_S
+from yjs_store.records import Append
+
+_Result = TypeVar("_Result")
+
+log = structlog.get_logger("yjs_store.committer")
+
+
+class Source(Protocol):
+    """A document with updates to store."""
+
+    def fold(self) -> Append | None:
+        """Turn what has gathered into one row, or None; called when nothing is in flight."""
+
+    def settled(self, append: Append | None, document_id: int) -> None:
+        """Hear that the row is durable; with None that there was nothing to store."""
+
+    def failed(self, error: StoreError) -> None:
+        """Hear that the row was not stored and will not be."""
+
+
+@dataclass(slots=True)
+class CommitterState:
+    """What an operator wants to know; times in seconds of the event loop's clock."""
+
+    commits: int = 0
+    rows: int = 0
+    failing_since_s: float | None = None
+    failing_because: str | None = None
+    failures_in_row: int = 0
+
+
+@dataclass(slots=True)
+class _Exclusive:
+    work: Callable[[], Awaitable[None]]
+    done: "asyncio.Future[None]" = field(default_factory=asyncio.Future)
+
+
+class Committer:
+    """One task that carries rows of all documents to the backend, one commit at a time."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.state = CommitterState()
+        self._backend = backend
+        self._dirty: dict[Source, None] = {}
+        self._committing: list[Source] = []
+        self._exclusive: list[_Exclusive] = []
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closing = False
+        self._task = asyncio.create_task(self._run(), name="yjs-store-committer")
+
+    def mark(self, source: Source) -> None:
+        """Say that ``source`` has something to fold; it will be asked once."""
+        if self._closing and self._task.done():
+            source.failed(StoreClosed("the store is closed"))
+            return
+        self._dirty[source] = None
+        self._idle.clear()
+        self._wake.set()
+
+    async def run_exclusive(self, work: Callable[[], Awaitable[_Result]]) -> _Result:
+        """Run ``work`` while no append is in flight; return or raise what it does."""
+        if self._closing:
+            raise StoreClosed("the store is closed")
+        results: list[_Result] = []
+
+        async def keep_result() -> None:
+            results.append(await work())
+
+        exclusive = _Exclusive(keep_result)
+        self._exclusive.append(exclusive)
+        self._idle.clear()
+        self._wake.set()
+        await exclusive.done
+        return results[0]
+
+    async def wait_idle(self) -> None:
+        """Wait until all that was marked before is settled or failed."""
+        await self._idle.wait()
+
+    async def close(self) -> None:
+        """Store what is left, then stop. Whatever cannot be stored is failed."""
+        self._closing = True
+        self._wake.set()
+        await self._task
+
+    async def wait_stopped(self) -> None:
+        """Wait until the committer has stopped; raise what stopped it, if that was a defect."""
+        await asyncio.shield(self._task)
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._dirty or self._exclusive:
+                    for exclusive in self._take_exclusive():
+                        await self._run_one(exclusive)
+                    await self._commit_round()
+                self._idle.set()
+                if self._closing:
+                    return
+        finally:
+            self._closing = True
+            self._abandon(StoreClosed("the committer has stopped"))
+
+    def _abandon(self, error: StoreError) -> None:
+        """Leave nobody waiting."""
+        for source in (*self._committing, *self._dirty):
+            source.failed(error)
+        self._dirty.clear()
+        for exclusive in self._take_exclusive():
+            exclusive.done.set_exception(error)
+        self._idle.set()
+
+    def _take_exclusive(self) -> list[_Exclusive]:
+        taken, self._exclusive = self._exclusive, []
+        return taken
+
+    @staticmethod
+    async def _run_one(exclusive: _Exclusive) -> None:
+        try:
+            await exclusive.work()
+        except Exception as error:  # noqa: BLE001  (handed to the one who waits for it)
+            if not exclusive.done.done():
+                exclusive.done.set_exception(error)
+        else:
+            if not exclusive.done.done():
+                exclusive.done.set_result(None)
+
+    async def _commit_round(self) -> None:
+        """Fold what has gathered, commit it, tell the documents."""
+        folded: list[tuple[Source, Append]] = []
+        self._committing = []
+        byte_length = 0
+        while self._dirty and byte_length < COMMIT_BYTES_MAX:
+            source = next(iter(self._dirty))
+            # Removed first: what the source gathers from here on marks it again.
+            del self._dirty[source]
+            self._committing.append(source)
+            append = source.fold()
+            if append is None:
+                source.settled(None, 0)
+            else:
+                folded.append((source, append))
+                byte_length += append.row.byte_length
+        while folded:
+            folded = await self._commit(folded)
+        self._committing = []
+
+    async def _commit(self, folded: list[tuple[Source, Append]]) -> list[tuple[Source, Append]]:
+        """Commit; return what has to be tried again because another document was refused."""
+        try:
+            ids = await self._append_until_stored([append for _, append in folded])
+        except WriterSuperseded as error:
+            lost = [
+                source for source, append in folded if error.document in (None, append.before.name)
+            ]
+            for source in lost:
+                source.failed(error)
+            return [item for item in folded if item[0] not in lost]
+        except StoreError as error:
+            for source, _ in folded:
+                source.failed(error)
+            return []
+        self.state.commits += 1
+        self.state.rows += len(folded)
+        for (source, append), document_id in zip(folded, ids, strict=True):
+            source.settled(append, document_id)
+        return []
+
+    async def _append_until_stored(self, appends: Sequence[Append]) -> Sequence[int]:
+        """Append; while storage does not take it, keep it and try again (P8)."""
+        with contextlib.suppress(StoreUnavailable):
+            # The way of every good day, without the price of the machinery below.
+            return await self._backend.append(appends)
+        async for attempt in tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(StoreUnavailable),
+            wait=tenacity.wait_exponential_jitter(RETRY_FIRST_S, RETRY_MAX_S),
+            stop=self._stop_when_closing,
+            before_sleep=self._note_failure,
+            reraise=True,
+        ):
+            with attempt:
+                ids = await self._backend.append(appends)
+                self._note_success()
+                return ids
+        raise AssertionError("the retrying ends by returning or raising")
+
+    def _stop_when_closing(self, state: tenacity.RetryCallState) -> bool:
+        # A store that is closed while its disk fails gets a last few attempts, then gives up
+        # aloud: the sources are failed and nobody had a receipt.
+        return self._closing and state.attempt_number >= 5
+
+    def _note_failure(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if self.state.failing_since_s is None:
+            self.state.failing_since_s = asyncio.get_running_loop().time()
+            log.error("storage is failing; edits wait", error=str(error))
+        self.state.failing_because = str(error)
+        self.state.failures_in_row = state.attempt_number
+
+    def _note_success(self) -> None:
+        if self.state.failing_since_s is not None:
+            log.info("storage works again", failures=self.state.failures_in_row)
+        self.state.failing_since_s = None
+        self.state.failing_because = None
+        self.state.failures_in_row = 0

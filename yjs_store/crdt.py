@@ -1,0 +1,326 @@
+"""The only importer of pycrdt here: merge, diff, inspect and compare Yjs updates.
+
+What is measured and known of pycrdt stands in engineering/crdt.md; the two facts that shape
+this module: a `Doc` leaves pending structs and deletes out of everything it says, and the
+functions on bytes keep them.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pycrdt
+
+from yjs_store.errors import UpdateRefused
+from yjs_store.limits import MERGE_SLICE, PENDING_SCAN_BYTES, PENDING_SCAN_UPDATES
+
+EMPTY_UPDATE = b"\x00\x00"
+EMPTY_STATE_VECTOR = b"\x00"
+
+DeleteSet = dict[int, list[tuple[int, int]]]
+"""Per client the deleted clock ranges [start, end), sorted and joined."""
+
+
+class IntegrationFailed(Exception):
+    """The decoder panicked while it integrated an update; its document is not usable any more."""
+
+
+def merge(updates: Sequence[bytes]) -> bytes:
+    """Return one update with the content of all, pending structs and deletes included.
+
+    Raises:
+        UpdateRefused: at least one does not decode.
+    """
+    if not updates:
+        return EMPTY_UPDATE
+    with _refusing("not a Yjs update"):
+        while len(updates) > MERGE_SLICE:
+            updates = [
+                pycrdt.merge_updates(*updates[start : start + MERGE_SLICE])
+                for start in range(0, len(updates), MERGE_SLICE)
+            ]
+        # A single update goes through as well: it must decode like any other.
+        return pycrdt.merge_updates(*updates)
+
+
+def check_update(update: bytes) -> None:
+    """Return when the bytes decode as an update.
+
+    Raises:
+        UpdateRefused: they do not.
+    """
+    merge([update])
+
+
+def diff(update: bytes, state_vector: bytes) -> bytes:
+    """Return what ``update`` has and a replica at ``state_vector`` lacks, pending included.
+
+    Raises:
+        UpdateRefused: one of the two does not decode.
+    """
+    with _refusing("not an update or not a state vector"):
+        return pycrdt.get_update(update, state_vector)
+
+
+def parse_delete_set(update_without_structs: bytes) -> DeleteSet:
+    """Return the delete set of an update that has no structs (``diff`` against its own state).
+
+    Raises:
+        UpdateRefused: there are structs, or the bytes do not decode.
+    """
+    numbers = _var_uints(update_without_structs)
+    try:
+        if next(numbers) != 0:
+            raise UpdateRefused("the update has structs")
+        deletes: DeleteSet = {}
+        for _ in range(next(numbers)):
+            client = next(numbers)
+            ranges = deletes.setdefault(client, [])
+            for _ in range(next(numbers)):
+                start = next(numbers)
+                ranges.append((start, start + next(numbers)))
+    except StopIteration:
+        raise UpdateRefused("the delete set ends early") from None
+    return {client: _joined(ranges) for client, ranges in deletes.items() if ranges}
+
+
+def parse_state_vector(state_vector: bytes) -> dict[int, int]:
+    """Return the next clock per client.
+
+    Raises:
+        UpdateRefused: the bytes do not decode.
+    """
+    numbers = _var_uints(state_vector)
+    try:
+        return {next(numbers): next(numbers) for _ in range(next(numbers))}
+    except (StopIteration, RuntimeError):
+        raise UpdateRefused("the state vector ends early") from None
+
+
+def _var_uints(data: bytes) -> Iterator[int]:
+    value = shift = 0
+    for byte in data:
+        value |= (byte & 0x7F) << shift
+        if byte & 0x80:
+            shift += 7
+            if shift > 63:
+                raise UpdateRefused("a number is longer than 64 bits")
+        else:
+            yield value
+            value = shift = 0
+
+
+def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+@contextlib.contextmanager
+def _refusing(what: str) -> Iterator[None]:
+    """Translate the decoder's errors, its panics too, into UpdateRefused."""
+    try:
+        yield
+    except ValueError as error:
+        raise UpdateRefused(f"{what}: {error}") from error
+    except BaseException as error:
+        if not _is_panic(error):
+            raise
+        raise UpdateRefused(f"{what}: the decoder failed on it") from error
+
+
+def _is_panic(error: BaseException) -> bool:
+    """Recognise a Rust panic: pyo3 derives it from BaseException and exports no name for it."""
+    return type(error).__name__ == "PanicException"
+
+
+class Replica:
+    """A document in memory, answering as the sum of all updates integrated into it.
+
+    The `Doc` is built when something is asked that bytes alone cannot answer cheaply; until then
+    a document costs its bytes. Not safe for threads.
+    """
+
+    __slots__ = ("_base", "_clean_rest", "_doc", "_pending", "_unscanned", "_unscanned_bytes")
+
+    def __init__(self, base: bytes = EMPTY_UPDATE) -> None:
+        """Start from one update; it must have passed ``merge``."""
+        self._base = base
+        self._doc: _Doc | None = None
+        self._pending = EMPTY_UPDATE
+        self._unscanned: list[bytes] = []
+        self._unscanned_bytes = 0
+        self._clean_rest = EMPTY_UPDATE
+
+    def integrate(self, update: bytes) -> None:
+        """Add an update that has passed ``merge``.
+
+        Raises:
+            IntegrationFailed: the decoder failed; build a new Replica from what is durable.
+        """
+        doc = self._build()
+        _apply(doc, update)
+        self._unscanned.append(update)
+        self._unscanned_bytes += len(update)
+        if (
+            len(self._unscanned) >= PENDING_SCAN_UPDATES
+            or self._unscanned_bytes >= PENDING_SCAN_BYTES
+        ):
+            self._scan_pending(doc)
+
+    def integrate_news(self, update: bytes) -> bool:
+        """Integrate; say whether that changed anything or left anything pending.
+
+        For the updates that repeat what is known, as each client's SyncStep2 does.
+
+        Raises:
+            UpdateRefused: it does not decode.
+            IntegrationFailed: as ``integrate``.
+        """
+        doc = self._build()
+        changed: list[object] = []
+        subscription = doc.observe(changed.append)
+        try:
+            self.integrate(update)
+        finally:
+            doc.unobserve(subscription)
+        if changed:
+            return True
+        rest = diff(update, doc.get_state())
+        if rest == self._clean_rest:
+            return False
+        if _left_out(rest, doc.get_state()):
+            return True
+        self._clean_rest = rest
+        return False
+
+    def diff(self, state_vector: bytes) -> bytes:
+        """Return what a replica at ``state_vector`` lacks, pending structs and deletes included.
+
+        Raises:
+            UpdateRefused: ``state_vector`` does not decode.
+        """
+        if self._doc is None:
+            if state_vector == EMPTY_STATE_VECTOR:
+                return self._base
+            return diff(self._base, state_vector)
+        self._scan_pending(self._doc)
+        with _refusing("not a state vector"):
+            update = self._doc.get_update(state_vector)
+        if self._pending == EMPTY_UPDATE:
+            return update
+        return merge([update, diff(self._pending, state_vector)])
+
+    def state_vector(self) -> bytes:
+        """Return the next clock of each client, up to its first missing struct.
+
+        Before the Doc is built this may count structs whose origin by another client is still
+        missing; they are kept as pending all the same.
+        """
+        if self._doc is None:
+            with _refusing("not a Yjs update"):
+                return pycrdt.get_state(self._base)
+        return self._doc.get_state()
+
+    def delete_set(self) -> DeleteSet:
+        """Return what is deleted of what is integrated."""
+        doc = self._build()
+        return parse_delete_set(doc.get_update(doc.get_state()))
+
+    def pending(self) -> bytes:
+        """Return what waits for its predecessors, as an update; EMPTY_UPDATE when nothing does."""
+        self._scan_pending(self._build())
+        return self._pending
+
+    def _build(self) -> "_Doc":
+        if self._doc is None:
+            doc: _Doc = pycrdt.Doc()
+            if self._base != EMPTY_UPDATE:
+                _apply(doc, self._base)
+                self._pending = _pending_part(self._base, doc.get_state())
+            self._doc = doc
+            self._base = EMPTY_UPDATE
+        return self._doc
+
+    def _scan_pending(self, doc: "_Doc") -> None:
+        """Separate what is pending from the updates seen since the last scan."""
+        if not self._unscanned:
+            return
+        recent = merge([self._pending, *self._unscanned])
+        self._pending = _pending_part(recent, doc.get_state())
+        self._unscanned = []
+        self._unscanned_bytes = 0
+
+
+def _apply(doc: "_Doc", update: bytes) -> None:
+    try:
+        doc.apply_update(update)
+    except ValueError as error:
+        raise IntegrationFailed(str(error)) from error
+    except BaseException as error:
+        if not _is_panic(error):
+            raise
+        raise IntegrationFailed(str(error)) from error
+
+
+def _pending_part(update: bytes, state_vector: bytes) -> bytes:
+    """Return the part of ``update`` that a Doc at ``state_vector``, having got it, left out."""
+    rest = diff(update, state_vector)
+    return rest if _left_out(rest, state_vector) else EMPTY_UPDATE
+
+
+def _left_out(rest: bytes, state_vector: bytes) -> bool:
+    """Say whether ``rest``, already cut at ``state_vector``, still has anything not carried out.
+
+    Structs beyond the state vector wait for a predecessor. A delete of clocks below it was
+    carried out; one that reaches beyond it waits too.
+    """
+    if rest[:1] != b"\x00":
+        return True
+    deletes = parse_delete_set(rest)
+    if not deletes:
+        return False
+    clocks = parse_state_vector(state_vector)
+    return any(ranges[-1][1] > clocks.get(client, 0) for client, ranges in deletes.items())
+
+
+def fold(updates: Sequence[bytes]) -> bytes:
+    """Return one compact update with the content of all (P3).
+
+    Through a Doc for its size; what the Doc leaves out, pending, is merged in from the bytes.
+
+    Raises:
+        UpdateRefused: an update does not decode.
+        IntegrationFailed: the decoder failed.
+    """
+    replica = Replica(merge(updates))
+    replica.pending()
+    return replica.diff(EMPTY_STATE_VECTOR)
+
+
+def difference(source: Sequence[bytes], candidate: bytes) -> str | None:
+    """Say how ``candidate`` differs from the sum of ``source``; None when it is equal (P3).
+
+    Compared are the state vector, the delete set and what is pending, as a replica has them
+    that integrated the one or the other.
+
+    Raises:
+        UpdateRefused, IntegrationFailed: as ``fold``.
+    """
+    left, right = Replica(merge(source)), Replica(candidate)
+    left.pending(), right.pending()
+    if parse_state_vector(left.state_vector()) != parse_state_vector(right.state_vector()):
+        return "the state vectors differ"
+    if left.delete_set() != right.delete_set():
+        return "the delete sets differ"
+    if left.pending() != right.pending():
+        return "the pending structs or deletes differ"
+    return None
+
+
+if TYPE_CHECKING:
+    _Doc = pycrdt.Doc[Any]

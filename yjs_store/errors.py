@@ -1,0 +1,134 @@
+"""The error tree of the store: one class for each thing a caller would do differently.
+
+::
+
+    StoreError
+    ├── StoreUnavailable      nothing was stored; the same call may be made again
+    │   ├── StoreBusy         somebody else holds the database's lock
+    │   ├── StoreFull         no room on the disk
+    │   └── StoreFailing      the disk or the file refuses: I/O error, read-only, removed
+    ├── StoreUnusable         the store cannot be opened until a person changes something
+    │   ├── StoreInUse        another process has it open
+    │   └── StoreTooNew       written by a newer version of this software
+    ├── StoreClosed           used after close()
+    ├── WriterSuperseded      somebody else writes now; this writer must join again (P7)
+    ├── Damaged               stored bytes are not what was written (P4)
+    ├── DocumentDeleted       there is a tombstone under this name (P9)
+    ├── DocumentMissing       nothing is stored under this name
+    ├── DocumentFailed        this live document must be closed and loaded again
+    ├── NameRefused           not a document name
+    └── UpdateRefused         these bytes are not a Yjs update that can be kept (P5)
+"""
+
+from typing import ClassVar
+
+
+class StoreError(Exception):
+    """Root of the tree.
+
+    ``retry_safe`` says whether the same call may be made again with the same arguments: nothing
+    was stored by the call that raised.
+    """
+
+    retry_safe: ClassVar[bool] = False
+
+
+class StoreUnavailable(StoreError):
+    """Storage did not take the write or give the read; nothing was stored."""
+
+    retry_safe = True
+
+
+class StoreBusy(StoreUnavailable):
+    """No lock in time: another process reads or writes the database."""
+
+
+class StoreFull(StoreUnavailable):
+    """No room on the disk."""
+
+
+class StoreFailing(StoreUnavailable):
+    """The disk or the file refuses: I/O error, read-only, removed, permission lost."""
+
+
+class StoreUnusable(StoreError):
+    """The store cannot be opened until a person changes something; the text says what."""
+
+
+class StoreInUse(StoreUnusable):
+    """Another process has this store open for writing."""
+
+
+class StoreTooNew(StoreUnusable):
+    """The store was written by a newer version; nothing in it was touched."""
+
+
+class StoreClosed(StoreError):
+    """The store was closed."""
+
+
+class WriterSuperseded(StoreError):
+    """Another writer has taken over; nothing was stored (P7).
+
+    ``document`` is None when the whole store has a new writer.
+    """
+
+    def __init__(self, document: str | None) -> None:
+        super().__init__(
+            "another process has taken over the store"
+            if document is None
+            else f"document {document!r} has another writer"
+        )
+        self.document = document
+
+
+class Damaged(StoreError):
+    """Stored bytes are not what was written; they were not used (P4).
+
+    ``part`` names the row, chunk or head; ``expected`` and ``found`` are for a person to read.
+    """
+
+    def __init__(self, document: str, part: str, expected: str, found: str) -> None:
+        super().__init__(
+            f"document {document!r} is damaged: {part}: expected {expected}, found {found}"
+        )
+        self.document = document
+        self.part = part
+        self.expected = expected
+        self.found = found
+
+
+class DocumentDeleted(StoreError):
+    """The document was deleted; its name stays barred until forget() (P9)."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__(f"document {document!r} was deleted")
+        self.document = document
+
+
+class DocumentMissing(StoreError):
+    """Nothing is stored under this name."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__(f"there is no document {document!r}")
+        self.document = document
+
+
+class DocumentFailed(StoreError):
+    """A live document can no longer be trusted in memory; what is durable is untouched.
+
+    Close it and open it again.
+    """
+
+    def __init__(self, document: str, why: str) -> None:
+        super().__init__(f"document {document!r} must be loaded again: {why}")
+        self.document = document
+        self.why = why
+
+
+class NameRefused(StoreError):
+    """Not a document name; the text says why."""
+
+
+class UpdateRefused(StoreError):
+    """The bytes are not a Yjs update that can be kept; nothing was stored (P5)."""

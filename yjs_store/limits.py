@@ -1,0 +1,66 @@
+"""Every bound of the store, each with its reason."""
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# A name travels in URLs, log lines and database keys; longer ones are mistakes or attacks.
+DOCUMENT_NAME_BYTES_MAX: Final = 1024
+
+# A first sync of a whole vault or a very large paste arrives as one update (wire facts: 30 MiB
+# must pass); above this nothing can be handled without hurting the other documents.
+UPDATE_BYTES_MAX: Final = 64 * MIB
+
+# Updates of one document gathered in one round become one row. `merge_updates` of many at once
+# grows faster than their number, so slices of this many are merged first, then their results.
+MERGE_SLICE: Final = 64
+
+# One row of folded updates stays small enough to check, merge and send without a pause; what is
+# left over goes into the next round, so that a busy document does not delay the others.
+FOLD_UPDATES_MAX: Final = 2048
+FOLD_BYTES_MAX: Final = 1 * MIB
+
+# What one commit carries over all documents: bounds the time until the next one can start.
+COMMIT_BYTES_MAX: Final = 16 * MIB
+
+# Raw bytes of a snapshot in one chunk: large enough to compress well (a 377 KB document is one
+# chunk), small enough that staging one is a short transaction.
+SNAPSHOT_CHUNK_BYTES: Final = 512 * KIB
+
+# SQLite holds at most 1 GB in a value and this format at most 1 GiB in a snapshot.
+SNAPSHOT_BYTES_MAX: Final = 1024 * MIB
+
+# Rows deleted by one step of trimming: a step takes about a millisecond.
+TRIM_ROWS_STEP: Final = 500
+
+# Chunks deleted by one step of trimming: each is up to a hundred and more pages.
+TRIM_CHUNKS_STEP: Final = 8
+
+# Updates integrated since the pending structs were last separated out; bounds that work and the
+# memory of a replica.
+PENDING_SCAN_UPDATES: Final = 256
+PENDING_SCAN_BYTES: Final = 256 * KIB
+
+# Documents listed by one call.
+LIST_PAGE_MAX: Final = 1000
+
+# How long SQLite waits for somebody else's lock before StoreBusy.
+SQLITE_BUSY_TIMEOUT_S: Final = 2.0
+
+# Reads run beside the writer, and beside each other.
+SQLITE_READERS: Final = 2
+
+# Retries after StoreUnavailable: the first comes at once in human terms, and a disk that is full
+# for an hour is asked again every few seconds.
+RETRY_FIRST_S: Final = 0.05
+RETRY_MAX_S: Final = 5.0
+
+# A checkpoint of one document that failed is tried again after this long, doubled each time.
+CHECKPOINT_RETRY_FIRST_S: Final = 30.0
+CHECKPOINT_RETRY_MAX_S: Final = 3600.0
+
+assert FOLD_BYTES_MAX <= UPDATE_BYTES_MAX <= COMMIT_BYTES_MAX * 4
+assert SNAPSHOT_CHUNK_BYTES <= SNAPSHOT_BYTES_MAX
+assert UPDATE_BYTES_MAX < SNAPSHOT_BYTES_MAX
+assert RETRY_FIRST_S <= RETRY_MAX_S

@@ -1,0 +1,141 @@
+"""The frozen records that cross the seams of the store."""
+
+import enum
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is known of a document without reading it.
+
+    The journal holds exactly the rows cut_seq+1 … last_seq; the published snapshot, if any,
+    holds everything up to cut_seq. ``document_id`` is the backend's own key (0 before the first
+    append); ``uid`` names this life of the document and is part of every checksum.
+    """
+
+    document_id: int
+    name: str
+    uid: bytes
+    last_seq: int
+    cut_seq: int
+    journal_bytes: int
+    snapshot_id: int | None
+    snapshot_bytes: int
+    created_ms: int
+    updated_ms: int
+    deleted_ms: int | None
+
+    @property
+    def journal_rows(self) -> int:
+        """Rows that a load has to read after the snapshot."""
+        return self.last_seq - self.cut_seq
+
+
+@dataclass(frozen=True, slots=True)
+class SealedHead:
+    """A head with its checksum."""
+
+    head: Head
+    checksum: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """One durable row: an update in Yjs encoding v1, as stored."""
+
+    seq: int
+    created_ms: int
+    byte_length: int
+    checksum: bytes
+    data: bytes
+
+
+class SnapshotState(enum.Enum):
+    """The life of a snapshot; only a published one is ever loaded."""
+
+    STAGED = "staged"
+    PUBLISHED = "published"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The manifest of a snapshot: what its chunks must add up to.
+
+    ``byte_length`` and ``checksum`` are of the whole raw update; ``stored_length`` is the sum of
+    the chunks as stored.
+    """
+
+    snapshot_id: int
+    cut_seq: int
+    chunk_count: int
+    byte_length: int
+    stored_length: int
+    checksum: bytes
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One stored piece of a snapshot; ``byte_length`` is raw, ``checksum`` of ``data``."""
+
+    index: int
+    codec: str
+    byte_length: int
+    checksum: bytes
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """Everything stored of a document, read in one transaction and not yet verified."""
+
+    sealed_head: SealedHead
+    snapshot: Snapshot | None
+    chunks: tuple[Chunk, ...]
+    rows: tuple[JournalRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """The intent to add one row: the head as the writer knows it, and as it shall be."""
+
+    before: Head
+    after: SealedHead
+    row: JournalRow
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Word that an update is durable: it is in the row ``seq`` or an earlier one."""
+
+    document: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointResult:
+    """What a checkpoint did; lengths in bytes."""
+
+    document: str
+    reason: str
+    published: bool
+    cut_seq: int
+    rows_folded: int
+    journal_bytes_before: int
+    snapshot_bytes: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Sizes of the whole store; bytes unless said otherwise. ``free_bytes`` can be reused."""
+
+    documents: int
+    deleted_documents: int
+    journal_rows: int
+    journal_bytes: int
+    snapshot_bytes: int
+    file_bytes: int
+    wal_bytes: int
+    free_bytes: int

@@ -1,0 +1,404 @@
+"""The open store: documents by name over one backend."""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from yjs_store import crdt, format
+from yjs_store.backend import Backend
+from yjs_store.backends.sqlite import SqliteBackend
+from yjs_store.checkpoint import Staged, run_checkpoint
+from yjs_store.committer import Committer, CommitterState
+from yjs_store.document import Document
+from yjs_store.errors import (
+    Damaged,
+    DocumentDeleted,
+    DocumentMissing,
+    StoreError,
+    StoreUnusable,
+    UpdateRefused,
+    WriterSuperseded,
+)
+from yjs_store.keeper import Keeper
+from yjs_store.limits import KIB, LIST_PAGE_MAX
+from yjs_store.names import check_name
+from yjs_store.policy import CheckpointPolicy
+from yjs_store.records import CheckpointResult, Head, Receipt, Statistics, StoredDocument
+
+# Below this, checking and merging takes less time than handing it to a thread.
+_ASSEMBLE_INLINE_BYTES = 64 * KIB
+
+
+def now_ms() -> int:
+    """Return the wall clock in milliseconds since 1970. It is shown, never used for order."""
+    return time.time_ns() // 1_000_000
+
+
+def new_uid() -> bytes:
+    """Return the name of a new life of a document."""
+    return os.urandom(format.UID_BYTES)
+
+
+@dataclass(slots=True)
+class _Opened:
+    """A document that is in memory or on its way there."""
+
+    loading: "asyncio.Task[Document]"
+    users: int = 0
+
+
+class Store:
+    """Documents by name. Obtained from ``open_store``; belongs to one event loop.
+
+    Every method raises StoreClosed after the end of ``open_store``, StoreUnavailable when
+    storage does not answer (a retry is safe), and NameRefused for what is not a name.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        policy: CheckpointPolicy,
+        clock_ms: Callable[[], int],
+        make_uid: Callable[[], bytes],
+    ) -> None:
+        self._backend = backend
+        self._clock_ms = clock_ms
+        self._make_uid = make_uid
+        self._opened: dict[str, _Opened] = {}
+        self._checkpointing: dict[str, asyncio.Lock] = {}
+        self._committer = Committer(backend)
+        self._keeper = Keeper(policy, self.checkpoint, backend.trim)
+
+    # ---- documents --------------------------------------------------------------------------
+
+    async def open_document(self, name: str) -> Document:
+        """Load a document, or join those who have it open; pair with ``release_document``.
+
+        A name with nothing stored gives an empty document; it is created by its first update.
+
+        Raises:
+            Damaged: what is stored is not what was written; nothing of it is used (P4).
+            DocumentDeleted: there is a tombstone.
+        """
+        check_name(name)
+        opened = self._opened.get(name)
+        if opened is None:
+            loading = asyncio.create_task(self._load_document(name), name=f"load {name}")
+            opened = self._opened[name] = _Opened(loading)
+        opened.users += 1
+        try:
+            # Shielded: one who gives up waiting does not take the document from the others.
+            return await asyncio.shield(opened.loading)
+        except BaseException:
+            opened.users -= 1
+            if opened.users == 0 and (not opened.loading.done() or opened.loading.exception()):
+                self._forget_opened(name, opened)
+            raise
+
+    def release_document(self, document: Document) -> None:
+        """Say that one user is done; the last one's document leaves memory once it is settled."""
+        opened = self._opened.get(document.name)
+        if opened is None or not opened.loading.done() or opened.loading.result() is not document:
+            return  # it failed, and another has its place
+        opened.users -= 1
+        self._drop_when_unused(document)
+
+    @contextlib.asynccontextmanager
+    async def document(self, name: str) -> AsyncIterator[Document]:
+        """Open a document for the length of a ``with`` block."""
+        document = await self.open_document(name)
+        try:
+            yield document
+        finally:
+            self.release_document(document)
+
+    async def _load_document(self, name: str) -> Document:
+        stored = await self._backend.load(name)
+        if stored is None:
+            head, base = self._fresh_head(name), crdt.EMPTY_UPDATE
+        else:
+            head, base = await _assemble(stored)
+        return Document(head, base, self._committer, self._clock_ms, self._document_settled)
+
+    def _fresh_head(self, name: str) -> Head:
+        return Head(
+            document_id=0,
+            name=name,
+            uid=self._make_uid(),
+            last_seq=0,
+            cut_seq=0,
+            journal_bytes=0,
+            snapshot_id=None,
+            snapshot_bytes=0,
+            created_ms=0,
+            updated_ms=0,
+            deleted_ms=None,
+        )
+
+    def _document_settled(self, document: Document) -> None:
+        if document.error is None:
+            self._keeper.consider(document.head)
+        self._drop_when_unused(document)
+
+    def _drop_when_unused(self, document: Document) -> None:
+        opened = self._opened.get(document.name)
+        if opened is None or not opened.loading.done() or opened.loading.result() is not document:
+            return
+        if document.error is not None or (opened.users == 0 and document.is_settled):
+            self._forget_opened(document.name, opened)
+
+    def _forget_opened(self, name: str, opened: _Opened) -> None:
+        if self._opened.get(name) is opened:
+            del self._opened[name]
+
+    # ---- by name ----------------------------------------------------------------------------
+
+    async def append(self, name: str, update: bytes) -> Receipt:
+        """Store one update; on return it survives a power cut (P1).
+
+        Raises:
+            UpdateRefused: it does not decode or is too large; nothing was stored.
+            Damaged, DocumentDeleted: as ``open_document``.
+        """
+        async with self.document(name) as document:
+            return await document.append(update)
+
+    async def load(self, name: str) -> bytes:
+        """Return everything durable of a document as one update, pending included.
+
+        Raises:
+            DocumentMissing, DocumentDeleted: there is none.
+            Damaged: as ``open_document``.
+        """
+        check_name(name)
+        stored = await self._backend.load(name)
+        if stored is None:
+            raise DocumentMissing(name)
+        return (await _assemble(stored))[1]
+
+    async def head(self, name: str) -> Head | None:
+        """Return the head of a document or of its tombstone; None when there is neither.
+
+        Raises:
+            Damaged: the head is not what was written.
+        """
+        check_name(name)
+        sealed = await self._backend.load_head(name)
+        return None if sealed is None else format.check_head(sealed)
+
+    async def list_heads(
+        self, prefix: str = "", after: str | None = None, limit: int = LIST_PAGE_MAX
+    ) -> Sequence[Head]:
+        """Return heads in name order, tombstones among them, after the name ``after``.
+
+        Raises:
+            Damaged: one of the heads is not what was written.
+        """
+        sealed_heads = await self._backend.list_heads(prefix, after, min(limit, LIST_PAGE_MAX))
+        return [format.check_head(sealed) for sealed in sealed_heads]
+
+    async def statistics(self) -> Statistics:
+        """Return sizes of the whole store, without reading documents."""
+        return await self._backend.statistics()
+
+    async def checkpoint(self, name: str, reason: str = "request") -> CheckpointResult:
+        """Fold the journal of a document into a new snapshot; see ``run_checkpoint``."""
+        check_name(name)
+        lock = self._checkpointing.setdefault(name, asyncio.Lock())
+        try:
+            async with lock:
+                result = await run_checkpoint(
+                    self._backend, name, reason, self._clock_ms(), self._publish
+                )
+        finally:
+            if not lock.locked():
+                self._checkpointing.pop(name, None)
+        self._keeper.request_trim()
+        return result
+
+    async def _publish(self, staged: Staged) -> None:
+        await self._committer.run_exclusive(lambda: self._publish_between_commits(staged))
+
+    async def _publish_between_commits(self, staged: Staged) -> None:
+        source = staged.source
+        sealed = await self._backend.load_head(source.name)
+        if sealed is None or sealed.head.uid != source.uid:
+            raise WriterSuperseded(source.name)
+        before = format.check_head(sealed)
+        if before.snapshot_id != source.snapshot_id or before.deleted_ms is not None:
+            raise WriterSuperseded(source.name)
+        after = replace(
+            before,
+            cut_seq=source.last_seq,
+            journal_bytes=before.journal_bytes - source.journal_bytes,
+            snapshot_id=staged.snapshot_id,
+            snapshot_bytes=staged.snapshot_bytes,
+        )
+        await self._backend.publish(before, format.seal_head(after))
+        document = await self._opened_now(source.name)
+        if document is not None:
+            document.head = after
+
+    async def _opened_now(self, name: str) -> Document | None:
+        """Return the document if it is in memory or on its way there.
+
+        One that is on its way may have read the head before it was changed just now.
+        """
+        opened = self._opened.get(name)
+        if opened is None:
+            return None
+        try:
+            document = await asyncio.shield(opened.loading)
+        except StoreError:
+            return None
+        return document if document.error is None else None
+
+    async def delete(self, name: str) -> None:
+        """Delete a document; its name stays barred until ``forget`` (P9).
+
+        On return the tombstone is durable. Those who have the document open hear
+        DocumentDeleted.
+
+        Raises:
+            DocumentMissing, DocumentDeleted: there is nothing to delete.
+        """
+        check_name(name)
+        await self._committer.run_exclusive(lambda: self._delete_between_commits(name))
+        self._keeper.request_trim()
+
+    async def _delete_between_commits(self, name: str) -> None:
+        sealed = await self._backend.load_head(name)
+        if sealed is None:
+            raise DocumentMissing(name)
+        before = sealed.head
+        if before.deleted_ms is not None:
+            raise DocumentDeleted(name)
+        now = self._clock_ms()
+        after = replace(
+            before,
+            cut_seq=before.last_seq,
+            journal_bytes=0,
+            snapshot_id=None,
+            snapshot_bytes=0,
+            updated_ms=now,
+            deleted_ms=now,
+        )
+        await self._backend.delete(before, format.seal_head(after))
+        document = await self._opened_now(name)
+        if document is not None:
+            document.failed(DocumentDeleted(name))
+
+    async def forget(self, name: str) -> None:
+        """Remove a tombstone, so that the name can be used again.
+
+        Raises:
+            DocumentMissing: there is no tombstone.
+        """
+        check_name(name)
+        sealed = await self._backend.load_head(name)
+        if sealed is None or sealed.head.deleted_ms is None:
+            raise DocumentMissing(name)
+        while not await self._backend.forget(sealed.head):
+            await self._backend.trim()
+
+    # ---- life -------------------------------------------------------------------------------
+
+    @property
+    def committer_state(self) -> CommitterState:
+        """How commits go; see CommitterState."""
+        return self._committer.state
+
+    async def wait_settled(self) -> None:
+        """Wait until everything submitted so far is durable or refused."""
+        await self._committer.wait_idle()
+
+    async def wait_broken(self) -> None:
+        """Wait until a background task has died of a defect, and raise that; for supervisors."""
+        tasks = [
+            asyncio.create_task(self._committer.wait_stopped()),
+            asyncio.create_task(self._keeper.wait_stopped()),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Make everything submitted durable, then release the backend."""
+        await self._keeper.close()
+        await self._committer.close()
+        loading = [opened.loading for opened in self._opened.values()]
+        await asyncio.gather(*loading, return_exceptions=True)
+        self._opened.clear()
+        await self._backend.close()
+
+
+@contextlib.asynccontextmanager
+async def open_store(
+    url: str,
+    *,
+    policy: CheckpointPolicy | None = None,
+    clock_ms: Callable[[], int] = now_ms,
+    make_uid: Callable[[], bytes] = new_uid,
+) -> AsyncIterator[Store]:
+    """Open the store at ``url`` (``sqlite:///relative.db``, ``sqlite:////absolute.db``).
+
+    It is created when it does not exist. At the end of the block everything submitted is
+    durable.
+
+    Raises:
+        StoreUnusable: it cannot be opened until a person changes something.
+    """
+    backend = SqliteBackend(sqlite_path(url))
+    await backend.open()
+    store = Store(backend, policy or CheckpointPolicy(), clock_ms, make_uid)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def sqlite_path(url: str) -> Path:
+    """Return the path in an SQLite URL.
+
+    Raises:
+        StoreUnusable: it is not one.
+    """
+    parts = urlsplit(url)
+    path = unquote(parts.path).removeprefix("/")
+    if parts.scheme != "sqlite" or parts.netloc or not path or parts.query or parts.fragment:
+        raise StoreUnusable(
+            f"{url!r} is not a store: write sqlite:///relative/path.db or"
+            " sqlite:////absolute/path.db"
+        )
+    return Path(path)
+
+
+async def _assemble(stored: StoredDocument) -> tuple[Head, bytes]:
+    """Verify what was read; return the head and everything as one update."""
+    head = format.check_head(stored.sealed_head)
+    if head.deleted_ms is not None:
+        raise DocumentDeleted(head.name)
+    if head.journal_bytes + head.snapshot_bytes <= _ASSEMBLE_INLINE_BYTES:
+        return _assemble_now(stored)
+    return await asyncio.to_thread(_assemble_now, stored)
+
+
+def _assemble_now(stored: StoredDocument) -> tuple[Head, bytes]:
+    head, updates = format.assemble(stored)
+    if len(updates) == 1:
+        # It was decoded before it was stored, and its checksum says that it is unchanged.
+        return head, updates[0]
+    try:
+        return head, crdt.merge(updates)
+    except UpdateRefused as error:
+        raise Damaged(head.name, "content", "Yjs updates", str(error)) from error
