@@ -1,0 +1,1 @@
+"""The relay: an ASGI application that Yjs editors connect to over websockets."""

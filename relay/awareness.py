@@ -1,0 +1,173 @@
+"""The awareness states of a room: whose cursor is where. Pure; nothing of it is stored.
+
+The server has no state of its own. A removal keeps the client's clock, so that an older state
+cannot come back, and is encoded from the clocks, since the state is gone.
+"""
+
+import json
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from typing import Final, NamedTuple, NoReturn
+
+from relay.errors import MalformedMessage
+from relay.limits import (
+    AWARENESS_BYTES_MAX,
+    AWARENESS_CLIENTS_PER_CONNECTION_MAX,
+    AWARENESS_CLOCKS_MAX,
+)
+from relay.wire.lib0 import read_var_bytes, read_var_uint, write_var_bytes, write_var_uint
+
+_NULL: Final = b"null"
+
+
+class _Entry(NamedTuple):
+    client: int
+    clock: int
+    state: bytes
+
+
+@dataclass(slots=True)
+class _Client:
+    """``state`` is the JSON as sent, None after a removal; ``owner`` the connection behind it."""
+
+    clock: int
+    state: bytes | None
+    owner: Hashable
+    seen_s: float
+
+
+class AwarenessStates:
+    """The newest state of each client of one room."""
+
+    __slots__ = ("_clients", "_owned")
+
+    def __init__(self) -> None:
+        self._clients: dict[int, _Client] = {}
+        self._owned: dict[Hashable, set[int]] = {}
+
+    def apply(self, payload: bytes, owner: Hashable, now_s: float) -> bytes | None:
+        """Take in an awareness update; return what the others should get, None for nothing.
+
+        Raises:
+            MalformedMessage: it does not decode or is over a bound; nothing of it counts.
+        """
+        entries = _decode(payload)
+        owned = self._owned.get(owner, set())
+        announced = {entry.client for entry in entries if entry.state != _NULL}
+        if len(owned | announced) > AWARENESS_CLIENTS_PER_CONNECTION_MAX:
+            raise MalformedMessage(
+                f"awareness of more than {AWARENESS_CLIENTS_PER_CONNECTION_MAX} clients"
+            )
+        accepted = [entry for entry in entries if self._is_newer(entry)]
+        for entry in accepted:
+            self._set(entry, owner, now_s)
+        self._forget_old_clocks()
+        return _encode(accepted) if accepted else None
+
+    def remove_owner(self, owner: Hashable) -> bytes | None:
+        """Remove exactly the clients whose newest state came from this connection.
+
+        Returns the news for the others, None for nothing.
+        """
+        return self._remove(self._owned.pop(owner, set()))
+
+    def expire(self, before_s: float) -> bytes | None:
+        """Remove the clients that were last heard before that time; return the news."""
+        return self._remove(
+            [client for client, known in self._clients.items() if known.seen_s < before_s]
+        )
+
+    def all_states(self) -> bytes | None:
+        """Return every present state as one update; None when there is none."""
+        entries = [
+            _Entry(client, known.clock, known.state)
+            for client, known in self._clients.items()
+            if known.state is not None
+        ]
+        return _encode(entries) if entries else None
+
+    def _is_newer(self, entry: _Entry) -> bool:
+        known = self._clients.get(entry.client)
+        if known is None or entry.clock > known.clock:
+            return True
+        is_removal = entry.state == _NULL and known.state is not None
+        return entry.clock == known.clock and is_removal
+
+    def _set(self, entry: _Entry, owner: Hashable, now_s: float) -> None:
+        # Taken out and put in anew, so that the dict is ordered by when a client was last heard.
+        former = self._clients.pop(entry.client, None)
+        if former is not None:
+            self._disown(entry.client, former.owner)
+        if entry.state == _NULL:
+            self._clients[entry.client] = _Client(entry.clock, None, owner, now_s)
+        else:
+            self._clients[entry.client] = _Client(entry.clock, entry.state, owner, now_s)
+            self._owned.setdefault(owner, set()).add(entry.client)
+
+    def _disown(self, client: int, owner: Hashable) -> None:
+        owned = self._owned.get(owner)
+        if owned is not None:
+            owned.discard(client)
+            if not owned:
+                del self._owned[owner]
+
+    def _remove(self, clients: Iterable[int]) -> bytes | None:
+        removed = []
+        for client in clients:
+            known = self._clients[client]
+            if known.state is not None:
+                known.state = None
+                self._disown(client, known.owner)
+                # The same clock: stock clients accept null at the clock they hold, and the
+                # client itself goes on from there when it comes back.
+                removed.append(_Entry(client, known.clock, _NULL))
+        return _encode(removed) if removed else None
+
+    def _forget_old_clocks(self) -> None:
+        surplus = len(self._clients) - AWARENESS_CLOCKS_MAX
+        if surplus <= 0:
+            return
+        gone = [client for client, known in self._clients.items() if known.state is None]
+        for client in gone[:surplus]:
+            del self._clients[client]
+
+
+def _decode(payload: bytes) -> list[_Entry]:
+    if len(payload) > AWARENESS_BYTES_MAX:
+        raise MalformedMessage(
+            f"an awareness update of {len(payload)} bytes; the bound is {AWARENESS_BYTES_MAX}"
+        )
+    count, position = read_var_uint(payload, 0)
+    if count > AWARENESS_CLIENTS_PER_CONNECTION_MAX:
+        raise MalformedMessage(f"awareness of {count} clients in one message")
+    entries = []
+    for _ in range(count):
+        client, position = read_var_uint(payload, position)
+        clock, position = read_var_uint(payload, position)
+        state, position = read_var_bytes(payload, position)
+        entries.append(_Entry(client, clock, _checked_json(state)))
+    if position != len(payload):
+        raise MalformedMessage("bytes after the last awareness state")
+    return entries
+
+
+def _checked_json(state: bytes) -> bytes:
+    """Return the state; stock clients parse it unguarded, so it must be JSON to them too."""
+    try:
+        parsed = json.loads(state.decode(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise MalformedMessage("an awareness state is not JSON") from error
+    return _NULL if parsed is None else state
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _encode(entries: list[_Entry]) -> bytes:
+    parts = [write_var_uint(len(entries))]
+    for entry in entries:
+        parts.append(write_var_uint(entry.client))
+        parts.append(write_var_uint(entry.clock))
+        parts.append(write_var_bytes(entry.state))
+    return b"".join(parts)

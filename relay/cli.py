@@ -1,0 +1,95 @@
+"""The command line: `yjs-relay`."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from relay.client import ClientError, follow_document, send_text
+from relay.config import Settings, load_settings
+from relay.errors import ConfigError
+from relay.log import configure_logging
+from relay.server import serve as run_server
+from yjs_store import StoreUnusable
+
+try:
+    import uvloop
+except ImportError:  # pragma: no cover  (Windows)
+    _loop_factory = None
+else:
+    _loop_factory = uvloop.new_event_loop
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="yjs-relay")
+def main() -> None:
+    """A Yjs document server that does not lose words."""
+
+
+def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add an option for each setting; one that is not given is left to environment and file."""
+    for name, field in reversed(Settings.model_fields.items()):
+        flag = "--" + name.replace("_", "-")
+        if field.annotation is bool:
+            flag = f"{flag}/--no-{name.replace('_', '-')}"
+        help_text = f"{field.description}  [default: {field.default}]"
+        command = click.option(flag, name, default=None, help=help_text, type=_type(field))(command)
+    return command
+
+
+def _type(field: Any) -> Any:
+    return field.annotation if field.annotation in (bool, int, float) else str
+
+
+@main.command()
+@_settings_options
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    envvar="YJS_RELAY_CONFIG",
+    help="A TOML file with any of these settings.",
+)
+def serve(config: Path | None, **options: Any) -> None:
+    """Serve documents to Yjs editors until SIGTERM or Ctrl-C.
+
+    Each option is also an environment variable, YJS_RELAY_…, and a key of the TOML file.
+    """
+    try:
+        given = {name: value for name, value in options.items() if value is not None}
+        settings = load_settings(given, config)
+        configure_logging(settings.log_level, settings.log_format)
+        with asyncio.Runner(loop_factory=_loop_factory) as runner:
+            code = runner.run(run_server(settings, _announce))
+    except (ConfigError, StoreUnusable) as error:
+        raise click.ClickException(str(error)) from error
+    raise SystemExit(code)
+
+
+def _announce(url: str) -> None:
+    click.echo(f"yjs-relay listening on {url}")
+
+
+@main.command()
+@click.argument("url")
+@click.argument("document")
+@click.option("--send", "text", metavar="TEXT", help="Append TEXT instead of following.")
+@click.option("--root", default="text", show_default=True, help="The shared text to append to.")
+def connect(url: str, document: str, text: str | None, root: str) -> None:
+    """Print a document and follow it live, or append to one of its texts.
+
+    \b
+    yjs-relay connect ws://127.0.0.1:1234 my-notes
+    yjs-relay connect ws://127.0.0.1:1234 my-notes --send "hello "
+    """
+    try:
+        if text is None:
+            asyncio.run(follow_document(url, document, click.echo))
+        else:
+            asyncio.run(send_text(url, document, root, text))
+            click.echo("stored")
+    except ClientError as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo()

@@ -1,0 +1,125 @@
+"""A y-websocket client for people and tests: follows a document, or appends to a text."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote
+
+import pycrdt
+import websockets
+
+from relay.limits import FRAME_BYTES_MAX
+from relay.wire import y_websocket as wire
+
+_Doc = pycrdt.Doc[Any]
+
+
+class ClientError(Exception):
+    """The server could not be reached or closed the connection; the text says why."""
+
+
+@asynccontextmanager
+async def _connected(url: str, document: str) -> AsyncIterator[websockets.ClientConnection]:
+    address = f"{url.rstrip('/')}/ws/{quote(document, safe='/')}"
+    try:
+        async with websockets.connect(address, max_size=FRAME_BYTES_MAX) as socket:
+            yield socket
+    except websockets.ConnectionClosed as error:
+        closed = error.rcvd
+        why = f"{closed.code} {closed.reason}" if closed else "without a close frame"
+        raise ClientError(f"the server closed the connection: {why}") from error
+    except (OSError, websockets.WebSocketException) as error:
+        raise ClientError(f"cannot connect to {address}: {error}") from error
+
+
+async def follow_document(url: str, document: str, show: Callable[[str], None]) -> None:
+    """Show the document, and again after each change, until the connection ends.
+
+    Raises:
+        ClientError: it could not be reached, or the server closed the connection.
+    """
+    doc: _Doc = pycrdt.Doc()
+    shown = None
+    async with _connected(url, document) as socket:
+        await socket.send(wire.encode_sync_step_1(doc.get_state()))
+        is_synced = False
+        while True:
+            for message in wire.decode(await _receive(socket)):
+                match message:
+                    case wire.SyncStep2(update):
+                        doc.apply_update(update)
+                        is_synced = True
+                    case wire.Update(update):
+                        doc.apply_update(update)
+                    case wire.SyncStep1():
+                        await socket.send(wire.encode_sync_step_2(b"\x00\x00"))
+            content = render(doc)
+            if is_synced and content != shown:
+                show(content)
+                shown = content
+
+
+async def send_text(url: str, document: str, root: str, text: str) -> None:
+    """Append to a shared text; on return the server has it on disk.
+
+    Raises:
+        ClientError: it could not be reached, or closed the connection before its receipt.
+    """
+    ours: _Doc = pycrdt.Doc()
+    theirs: _Doc = pycrdt.Doc()
+    async with _connected(url, document) as socket:
+        await socket.send(wire.encode_sync_step_1(theirs.get_state()))
+        is_sent = False
+        while not (is_sent and _covers(theirs, ours)):
+            for message in wire.decode(await _receive(socket)):
+                match message:
+                    case wire.SyncStep2(update):
+                        theirs.apply_update(update)
+                        if not is_sent:
+                            ours.apply_update(update)
+                            await socket.send(wire.encode_update(_append(ours, root, text)))
+                            is_sent = True
+                    case wire.Update(update):
+                        # It comes after the commit: with our edit in it, it is the receipt.
+                        theirs.apply_update(update)
+
+
+def _append(doc: _Doc, root: str, text: str) -> bytes:
+    before = doc.get_state()
+    shared = doc.get(root, type=pycrdt.Text)
+    shared += text
+    return doc.get_update(before)
+
+
+def _covers(theirs: _Doc, ours: _Doc) -> bool:
+    """Say whether everything written in ``ours`` has come back."""
+    lacking = ours.get_update(theirs.get_state())
+    return lacking[:1] == b"\x00"  # no structs
+
+
+async def _receive(socket: websockets.ClientConnection) -> bytes:
+    message = await socket.recv()
+    if isinstance(message, str):
+        raise ClientError("the server sent text; it is not a y-websocket server")
+    return message
+
+
+def render(doc: _Doc) -> str:
+    """Return a document for reading: each shared type by name, texts as they are."""
+    return "\n".join(f"{name}: {_render_root(doc, name)}" for name in sorted(doc.keys()))
+
+
+def _render_root(doc: _Doc, name: str) -> str:
+    # The type of a root is not stored; the first that shows something is taken.
+    text = str(doc.get(name, type=pycrdt.Text))
+    if text:
+        return text
+    for kind in (pycrdt.Map, pycrdt.Array):
+        try:
+            value = doc.get(name, type=kind).to_py()
+        except ValueError:
+            continue  # it holds XML
+        if value:
+            return json.dumps(value, ensure_ascii=False, default=str)
+    return str(doc.get(name, type=pycrdt.XmlFragment))

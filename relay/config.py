@@ -1,0 +1,86 @@
+"""The configuration: command line over environment over a TOML file over defaults."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from pydantic_settings.exceptions import SettingsError
+
+from relay.errors import ConfigError
+from relay.limits import ROOM_GRACE_S
+
+
+class Settings(BaseSettings):
+    """Every option of ``yjs-relay serve``; each is also YJS_RELAY_… and a key of the file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="YJS_RELAY_",
+        extra="forbid",
+        frozen=True,
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(1234, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    store: str = Field(
+        "sqlite:///./data/relay.db",
+        description="Where documents are kept: sqlite:///relative/path or sqlite:////absolute/path.",
+    )
+    echo: bool = Field(
+        True,
+        description="Send committed updates to their sender too: the receipt of newer clients.",
+    )
+    room_grace_s: float = Field(
+        ROOM_GRACE_S, ge=0, description="Seconds an empty room stays in memory."
+    )
+    checkpoint_rows: int = Field(
+        1000, ge=1, description="Journal rows after which a small document is checkpointed."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least severe events to log."
+    )
+    log_format: Literal["human", "json"] = Field("human", description="How log lines look.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the sources in order; the file's path is passed beside the options."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(options: dict[str, Any], file: Path | None) -> Settings:
+    """Return the settings; ``options`` are those given on the command line.
+
+    Raises:
+        ConfigError: a value or a key is not usable, or the file cannot be read.
+    """
+    if file is not None and not file.is_file():
+        raise ConfigError(f"there is no configuration file {file}")
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=file)
+
+    try:
+        return FromFile(**options)
+    except ValidationError as error:
+        raise ConfigError("; ".join(map(_sentence, error.errors()))) from error
+    except (SettingsError, ValueError, OSError) as error:
+        raise ConfigError(f"{file or 'environment'}: {error}") from error
+
+
+def _sentence(error: Any) -> str:
+    name = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        return f"there is no setting {name!r}"
+    return f"{name}: {error['msg']} (got {error['input']!r})"

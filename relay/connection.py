@@ -1,0 +1,134 @@
+"""One websocket as the hub sees it: what it owes the disk, what waits to be sent, why it ends."""
+
+import asyncio
+from typing import NamedTuple
+
+from relay.errors import CloseCode
+from relay.limits import (
+    CLOSE_REASON_BYTES_MAX,
+    CONNECTION_UNSAVED_BYTES_MAX,
+    CONNECTION_UNSAVED_UPDATES_MAX,
+)
+from relay.outbox import Outbox
+from relay.wire import y_websocket as wire
+from yjs_store import Receipt, StoreError, StoreUnavailable, UpdateRefused
+
+_EMPTY_UPDATE = b"\x00\x00"
+
+
+class Ending(NamedTuple):
+    """How a connection is to be closed."""
+
+    code: CloseCode
+    reason: str
+
+
+class Connection:
+    """State of one websocket. The endpoint reads and writes; the hub decides."""
+
+    __slots__ = (
+        "_saved",
+        "_task",
+        "_unsaved_bytes",
+        "_unsaved_updates",
+        "connection_id",
+        "ending",
+        "is_aborted",
+        "last_sent_s",
+        "outbox",
+        "peer",
+        "sending_since_s",
+        "wake_writer",
+    )
+
+    def __init__(
+        self, connection_id: int, peer: str, now_s: float, task: asyncio.Task[object]
+    ) -> None:
+        self.connection_id = connection_id
+        self.peer = peer
+        self.outbox = Outbox()
+        self.wake_writer = asyncio.Event()
+        self.ending: Ending | None = None
+        self.is_aborted = False
+        self._task = task
+        self.last_sent_s = now_s
+        self.sending_since_s: float | None = None
+        self._unsaved_updates = 0
+        self._unsaved_bytes = 0
+        self._saved = asyncio.Event()
+
+    # ---- what is under way to the disk ------------------------------------------------------
+
+    def note_submitted(self, update: bytes) -> None:
+        """Count an update that was handed to the document."""
+        self._unsaved_updates += 1
+        self._unsaved_bytes += len(update)
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether to read no further until something is saved (P6)."""
+        return self.ending is None and (
+            self._unsaved_updates >= CONNECTION_UNSAVED_UPDATES_MAX
+            or self._unsaved_bytes >= CONNECTION_UNSAVED_BYTES_MAX
+        )
+
+    async def wait_saved(self) -> None:
+        """Wait until ``must_wait`` no longer holds."""
+        while self.must_wait:
+            self._saved.clear()
+            await self._saved.wait()
+
+    def stored(self, update: bytes, receipt: Receipt, *, news: bool) -> None:
+        """See yjs_store.Sender. News comes back with the broadcast; the rest is echoed here."""
+        self._note_answered(update)
+        if not news and update != _EMPTY_UPDATE:
+            self.send(wire.encode_update(update))
+
+    def refused(self, update: bytes, error: StoreError) -> None:
+        """See yjs_store.Sender."""
+        self._note_answered(update)
+        if isinstance(error, UpdateRefused):
+            self.end(CloseCode.UPDATE_REFUSED, str(error))
+        elif isinstance(error, StoreUnavailable):
+            self.end(CloseCode.STORAGE_FAILING, str(error))
+        else:
+            self.end(CloseCode.DOCUMENT_FAILED, str(error))
+
+    def _note_answered(self, update: bytes) -> None:
+        self._unsaved_updates -= 1
+        self._unsaved_bytes -= len(update)
+        self._saved.set()
+
+    # ---- what is to be sent -----------------------------------------------------------------
+
+    def send(self, frame: bytes) -> None:
+        """Queue a reply."""
+        if self.ending is None:
+            self.outbox.push(frame)
+            self.wake_writer.set()
+
+    def end(self, code: CloseCode, reason: str, *, flush: bool = False) -> None:
+        """Close soon; ``flush`` sends what is queued first. Only the first call counts."""
+        if self.ending is not None:
+            return
+        self.ending = Ending(code, _short(reason))
+        if not flush:
+            self.outbox.clear()
+        self.wake_writer.set()
+        self._saved.set()
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the connection is to be closed; what it sends from then on does not count."""
+        return self.ending is not None
+
+    def abort(self) -> None:
+        """Drop the socket of a client that does not even take a close frame."""
+        if not self.is_aborted:
+            self.is_aborted = True
+            self._task.cancel()
+
+
+def _short(reason: str) -> str:
+    """Cut to what a close frame carries, at a character boundary."""
+    return reason.encode()[:CLOSE_REASON_BYTES_MAX].decode(errors="ignore")

@@ -1,0 +1,56 @@
+"""The orderly end: read what is under way, store it, send the receipts, close with 1001."""
+
+import asyncio
+from collections.abc import Awaitable
+
+import structlog
+
+from relay.errors import CloseCode
+from relay.hub import Hub
+from relay.limits import (
+    DRAIN_QUIET_S,
+    DRAIN_READING_MAX_S,
+    DRAIN_SENDING_MAX_S,
+    DRAIN_STORING_MAX_S,
+)
+from yjs_store import Store
+
+log = structlog.get_logger("relay.drain")
+
+
+async def drain(hub: Hub, store: Store) -> bool:
+    """Bring everything received to disk and everybody home; True when all of it is durable.
+
+    New connections must already be refused.
+    """
+    hub.is_draining = True
+    log.info("draining", connections=hub.connection_count, rooms=hub.room_count)
+    await _read_until_quiet(hub)
+    is_stored = await _within(DRAIN_STORING_MAX_S, store.wait_settled())
+    if not is_stored:
+        log.error(
+            "storage did not take the last edits; their senders had no receipt",
+            error=store.committer_state.failing_because,
+        )
+    hub.end_all(CloseCode.GOING_AWAY, "the server is stopping")
+    await _within(DRAIN_SENDING_MAX_S, hub.wait_empty())
+    return is_stored
+
+
+async def _read_until_quiet(hub: Hub) -> None:
+    """Go on reading what clients had sent before they could know, until nothing comes."""
+    clock = asyncio.get_running_loop().time
+    end_s = clock() + DRAIN_READING_MAX_S
+    seen = -1
+    while hub.frames_received != seen and clock() < end_s:
+        seen = hub.frames_received
+        await asyncio.sleep(DRAIN_QUIET_S)
+
+
+async def _within(seconds: float, event: Awaitable[None]) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await event
+    except TimeoutError:
+        return False
+    return True

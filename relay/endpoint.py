@@ -1,0 +1,139 @@
+"""The websocket endpoint: reads frames into the room, writes the outbox, closes with a reason."""
+
+import asyncio
+import contextlib
+
+import structlog
+from starlette.types import Message, Receive, Scope, Send
+
+from relay.connection import Connection
+from relay.errors import CloseCode, RelayError
+from relay.hub import Hub
+from relay.live_room import LiveRoom
+from relay.paths import document_name
+from yjs_store import Damaged, DocumentDeleted, StoreError
+
+log = structlog.get_logger("relay.endpoint")
+
+
+class WebsocketEndpoint:
+    """An ASGI application for y-websocket clients."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one websocket from its handshake to its end."""
+        client = scope.get("client")
+        peer = f"{client[0]}:{client[1]}" if client else "unknown"
+        connection = self._hub.admit(peer, _current_task())
+        writer: asyncio.Task[None] | None = None
+        room: LiveRoom | None = None
+        try:
+            await receive()
+            # Accepted first in every case: only then does a client see a close code.
+            await send({"type": "websocket.accept"})
+            room = await self._enter(connection, scope)
+            writer = asyncio.create_task(_write(connection, room, send))
+            if room is not None:
+                await self._read(connection, room, receive)
+            await writer
+        except asyncio.CancelledError:
+            # Only abort() may cancel quietly; anybody else's wish is passed on.
+            if not connection.is_aborted:
+                raise
+            _current_task().uncancel()
+        finally:
+            if room is not None:
+                room.leave(connection)
+            self._hub.dismiss(connection)
+            if writer is not None:
+                writer.cancel()
+                await asyncio.gather(writer, return_exceptions=True)
+
+    async def _enter(self, connection: Connection, scope: Scope) -> LiveRoom | None:
+        """Join the room that the path names; None, with an ending, when that is not possible."""
+        if self._hub.is_draining:
+            connection.end(CloseCode.GOING_AWAY, "the server is stopping")
+            return None
+        try:
+            return await self._hub.join(document_name(scope["raw_path"]), connection)
+        except RelayError as error:
+            _refuse(connection, error.code, error)
+        except DocumentDeleted as error:
+            _refuse(connection, CloseCode.DELETED, error)
+        except Damaged as error:
+            _refuse(connection, CloseCode.DOCUMENT_DAMAGED, error)
+        except StoreError as error:
+            _refuse(connection, CloseCode.STORAGE_FAILING, error)
+        return None
+
+    async def _read(self, connection: Connection, room: LiveRoom, receive: Receive) -> None:
+        """Hand frames to the room until the socket or the connection ends."""
+        while True:
+            message = await receive()
+            # Whatever ended the connection meanwhile, nothing after that counts.
+            if connection.is_ending:
+                return
+            if message["type"] == "websocket.disconnect":
+                connection.end(CloseCode.GOING_AWAY, "the client is gone")
+                return
+            self._hub.frames_received += 1
+            self._handle(connection, room, message)
+            if connection.must_wait:
+                await connection.wait_saved()
+
+    @staticmethod
+    def _handle(connection: Connection, room: LiveRoom, message: Message) -> None:
+        frame = message.get("bytes")
+        if frame is None:
+            reason = "y-websocket messages are binary frames, not text"
+            _refuse(connection, CloseCode.UNSUPPORTED_DATA, reason)
+            return
+        try:
+            room.receive(connection, frame)
+        except RelayError as error:
+            _refuse(connection, error.code, error, frame_bytes=len(frame), document=room.name)
+
+
+def _current_task() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    assert task is not None, "an endpoint runs in a task"
+    return task
+
+
+def _refuse(
+    connection: Connection, code: CloseCode, why: Exception | str, **facts: int | str
+) -> None:
+    log.warning(
+        "connection refused",
+        connection=connection.connection_id,
+        peer=connection.peer,
+        code=int(code),
+        reason=str(why),
+        **facts,
+    )
+    connection.end(code, str(why))
+
+
+async def _write(connection: Connection, room: LiveRoom | None, send: Send) -> None:
+    """Send what is queued until the connection ends, then close it."""
+    clock = asyncio.get_running_loop().time
+    outbox = connection.outbox
+    # A client that is gone makes send() raise; the reader hears of it as a disconnect.
+    with contextlib.suppress(OSError):
+        while True:
+            while (frame := outbox.pop()) is not None:
+                connection.sending_since_s = clock()
+                await send({"type": "websocket.send", "bytes": frame})
+                connection.last_sent_s = clock()
+                connection.sending_since_s = None
+            if connection.ending is not None:
+                break
+            if room is not None and (outbox.resync_from is not None or outbox.is_awareness_stale):
+                room.resync(connection)
+            connection.wake_writer.clear()
+            if not outbox:
+                await connection.wake_writer.wait()
+        code, reason = connection.ending
+        await send({"type": "websocket.close", "code": int(code), "reason": reason})

@@ -1,0 +1,153 @@
+"""The shell around rooms: who is in which room, timers, and the effects that rooms decide."""
+
+import asyncio
+import itertools
+
+import structlog
+
+from relay.connection import Connection
+from relay.errors import CloseCode
+from relay.limits import (
+    OUTBOX_STALLED_S,
+    ROOM_GRACE_S,
+    SIGN_OF_LIFE_S,
+    STORAGE_FAILING_CLOSE_S,
+    TICK_S,
+)
+from relay.live_room import LiveRoom
+from relay.wire import y_websocket as wire
+from yjs_store import Store
+
+log = structlog.get_logger("relay.hub")
+
+
+class Hub:
+    """All live rooms of this process."""
+
+    def __init__(
+        self, store: Store, *, echo: bool = True, room_grace_s: float = ROOM_GRACE_S
+    ) -> None:
+        self.frames_received = 0
+        self.is_draining = False
+        self._store = store
+        self._echo = echo
+        self._room_grace_s = room_grace_s
+        self._rooms: dict[str, LiveRoom] = {}
+        self._ids = itertools.count(1)
+        self._connections: dict[Connection, None] = {}
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._ticking = asyncio.create_task(self._run_ticks(), name="relay-ticks")
+
+    # ---- connections ------------------------------------------------------------------------
+
+    def admit(self, peer: str, task: asyncio.Task[object]) -> Connection:
+        """Return the record of a new connection; pair with ``dismiss``."""
+        connection = Connection(next(self._ids), peer, _now_s(), task)
+        self._connections[connection] = None
+        self._empty.clear()
+        return connection
+
+    def dismiss(self, connection: Connection) -> None:
+        """Forget a connection that is closed."""
+        self._connections.pop(connection, None)
+        if not self._connections:
+            self._empty.set()
+
+    async def join(self, name: str, connection: Connection) -> LiveRoom:
+        """Bring a connection into the room of a document, loading it once for all who wait.
+
+        Pair with ``LiveRoom.leave``. On return the room's first frames are queued.
+
+        Raises:
+            StoreError: the document cannot be opened.
+        """
+        room = self._rooms.get(name)
+        if room is None or room.is_over:
+            room = self._rooms[name] = LiveRoom(name, self._store, echo=self._echo)
+        try:
+            await room.wait_open()
+        finally:
+            if room.is_over:
+                self._remove(room)
+        # No await from here: the room cannot end in between.
+        room.join(connection)
+        return room
+
+    def _remove(self, room: LiveRoom) -> None:
+        if self._rooms.get(room.name) is room:
+            del self._rooms[room.name]
+
+    # ---- time -------------------------------------------------------------------------------
+
+    async def _run_ticks(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.tick(_now_s())
+
+    def tick(self, now_s: float) -> None:
+        """Do what is due: signs of life, stalled readers, awareness, empty rooms."""
+        for connection in tuple(self._connections):
+            _look_after(connection, now_s)
+        failing_since_s = self._store.committer_state.failing_since_s
+        is_failing = (
+            failing_since_s is not None and now_s - failing_since_s > STORAGE_FAILING_CLOSE_S
+        )
+        for room in tuple(self._rooms.values()):
+            room.tick(now_s)
+            if is_failing:
+                room.end_all(
+                    CloseCode.STORAGE_FAILING, "storage is failing; your last edits wait for it"
+                )
+            if room.is_over or room.is_unused_since(now_s - self._room_grace_s):
+                room.close()
+                self._remove(room)
+
+    # ---- the end ----------------------------------------------------------------------------
+
+    def end_all(self, code: CloseCode, reason: str) -> None:
+        """Close every connection, after what is queued for it."""
+        for connection in tuple(self._connections):
+            connection.end(code, reason, flush=True)
+
+    async def wait_empty(self) -> None:
+        """Wait until no connection is left."""
+        await self._empty.wait()
+
+    @property
+    def connection_count(self) -> int:
+        """How many connections there are."""
+        return len(self._connections)
+
+    @property
+    def room_count(self) -> int:
+        """How many rooms are live."""
+        return len(self._rooms)
+
+    async def wait_broken(self) -> None:
+        """Wait until the timers have died of a defect, and raise that."""
+        await asyncio.shield(self._ticking)
+
+    async def close(self) -> None:
+        """Stop the timers and let go of all documents."""
+        self._ticking.cancel()
+        await asyncio.gather(self._ticking, return_exceptions=True)
+        for room in self._rooms.values():
+            await room.wait_closed()
+        self._rooms.clear()
+
+
+def _look_after(connection: Connection, now_s: float) -> None:
+    sending_since_s = connection.sending_since_s
+    if sending_since_s is not None:
+        if now_s - sending_since_s > OUTBOX_STALLED_S:
+            connection.end(CloseCode.TOO_SLOW, "nothing was read for too long")
+            log.warning("connection aborted: too slow", connection=connection.connection_id)
+            connection.abort()
+    elif now_s - connection.last_sent_s >= SIGN_OF_LIFE_S:
+        connection.send(wire.SIGN_OF_LIFE)
+        connection.last_sent_s = now_s
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,210 @@
+"""A room with its document: performs the effects that the pure room decides."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+import structlog
+
+from relay.connection import Connection
+from relay.errors import CloseCode
+from relay.room import AnswerStep1, Effect, Reply, Room, SpreadAwareness, Submit
+from relay.wire import y_websocket as wire
+from yjs_store import (
+    Document,
+    DocumentDeleted,
+    JournalRow,
+    Store,
+    StoreError,
+    Submission,
+    UpdateRefused,
+)
+
+log = structlog.get_logger("relay.room")
+
+
+class LiveRoom:
+    """One document that is live in this process, and its connections."""
+
+    def __init__(self, name: str, store: Store, *, echo: bool) -> None:
+        self.name = name
+        self._store = store
+        self._echo = echo
+        self._room = Room()
+        self._connections: dict[Connection, None] = {}
+        self._document: Document | None = None
+        self._error: StoreError | None = None
+        self._opening = asyncio.create_task(self._open(), name=f"open {name}")
+        self._waiting = 0
+        self._unused_since_s = _now_s()
+
+    # ---- life -------------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        try:
+            document = await self._store.open_document(self.name)
+        except StoreError as error:
+            self._error = error
+            return
+        document.listen(self)
+        self._document = document
+
+    async def wait_open(self) -> None:
+        """Wait until the document is loaded.
+
+        Raises:
+            StoreError: it cannot be.
+        """
+        self._waiting += 1
+        try:
+            await asyncio.shield(self._opening)
+        finally:
+            self._waiting -= 1
+            self._unused_since_s = _now_s()
+        if self._error is not None:
+            raise self._error
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the document cannot be used any more; a new room may take its place."""
+        return self._error is not None
+
+    def is_unused_since(self, before_s: float) -> bool:
+        """Whether nobody was here after that time, and everything is saved."""
+        return (
+            not self._connections
+            and self._waiting == 0
+            and self._unused_since_s <= before_s
+            and self._document is not None
+            and self._document.is_settled
+        )
+
+    def close(self) -> None:
+        """Let go of the document; what it still has to save it saves by itself."""
+        if self._document is not None:
+            self._document.unlisten(self)
+            self._store.release_document(self._document)
+            self._document = None
+        self._error = self._error or StoreError("the room is closed")
+
+    async def wait_closed(self) -> None:
+        """Close, also when the document is only on its way."""
+        await self._opening
+        self.close()
+
+    # ---- connections ------------------------------------------------------------------------
+
+    def join(self, connection: Connection) -> None:
+        """Take in a connection: it is asked for its state and told of the others."""
+        document = self._open_document()
+        self._connections[connection] = None
+        document.when_durable(
+            lambda: connection.send(wire.encode_sync_step_1(document.state_vector()))
+        )
+        self._perform(connection, self._room.join())
+
+    def leave(self, connection: Connection) -> None:
+        """Let a connection go; the others hear that its clients are gone."""
+        self._connections.pop(connection, None)
+        self._unused_since_s = _now_s()
+        self._perform(connection, self._room.leave(connection))
+
+    def receive(self, connection: Connection, frame: bytes) -> None:
+        """Handle a frame.
+
+        Raises:
+            MalformedMessage: it is not y-protocol; nothing of it counts.
+        """
+        self._perform(connection, self._room.receive(connection, frame, _now_s()))
+
+    def resync(self, connection: Connection) -> None:
+        """Send a slow reader, who has read everything queued, what was left out meanwhile."""
+        state_vector, is_awareness_stale = connection.outbox.take_resync()
+        if state_vector is not None:
+            document = self._open_document()
+            document.when_durable(
+                lambda: connection.send(wire.encode_update(document.diff(state_vector)))
+            )
+        if is_awareness_stale:
+            frame = self._room.all_states()
+            if frame is not None:
+                connection.send(frame)
+
+    def tick(self, now_s: float) -> None:
+        """Let time pass."""
+        self._spread(self._room.tick(now_s))
+
+    def end_all(self, code: CloseCode, reason: str) -> None:
+        """Close every connection of the room."""
+        for connection in tuple(self._connections):
+            connection.end(code, reason)
+
+    # ---- effects ----------------------------------------------------------------------------
+
+    def _perform(self, connection: Connection, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Submit(update, repeats):
+                    connection.note_submitted(update)
+                    self._open_document().submit(update, connection, repeats=repeats)
+                case SpreadAwareness():
+                    self._spread((effect,))
+                case AnswerStep1(state_vector):
+                    self._answer_step_1(connection, state_vector)
+                case Reply(frame):
+                    connection.send(frame)
+
+    def _answer_step_1(self, connection: Connection, state_vector: bytes) -> None:
+        document = self._open_document()
+
+        def answer() -> None:
+            try:
+                update = document.diff(state_vector)
+            except UpdateRefused as error:
+                connection.end(CloseCode.BAD_REQUEST, str(error))
+            else:
+                connection.send(wire.encode_sync_step_2(update))
+
+        document.when_durable(answer)
+
+    def _spread(self, effects: Iterable[SpreadAwareness]) -> None:
+        for effect in effects:
+            for connection in self._connections:
+                if connection.ending is None:
+                    connection.outbox.push_awareness(effect.frame)
+                    connection.wake_writer.set()
+
+    def _open_document(self) -> Document:
+        assert self._document is not None, "nobody is in a room whose document is not open"
+        return self._document
+
+    # ---- the document's side ----------------------------------------------------------------
+
+    def committed(self, row: JournalRow, stored: Sequence[Submission]) -> None:
+        """See yjs_store.Listener: what is durable now becomes visible (P1)."""
+        document = self._open_document()
+        frame = wire.encode_update(row.data)
+        only_sender = None if self._echo else _only_sender(stored)
+        for connection in self._connections:
+            if connection.ending is None and connection is not only_sender:
+                connection.outbox.push_update(frame, document.state_vector)
+                connection.wake_writer.set()
+
+    def failed(self, error: StoreError) -> None:
+        """See yjs_store.Listener."""
+        self._error = error
+        is_deleted = isinstance(error, DocumentDeleted)
+        log.warning("document failed", document=self.name, error=str(error))
+        self.end_all(
+            CloseCode.DELETED if is_deleted else CloseCode.DOCUMENT_FAILED,
+            "the document was deleted" if is_deleted else "the document must be loaded again",
+        )
+
+
+def _only_sender(stored: Sequence[Submission]) -> object | None:
+    """Return the one sender of everything in a row; None when there are several."""
+    senders = {id(submission.sender): submission.sender for submission in stored}
+    return next(iter(senders.values())) if len(senders) == 1 else None
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,140 @@
+"""Runs the relay: listens, supervises the parts, drains on SIGTERM and SIGINT."""
+
+import asyncio
+import signal
+import socket
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+import uvicorn
+
+from relay.app import create_app
+from relay.config import Settings
+from relay.drain import drain
+from relay.errors import ConfigError
+from relay.hub import Hub
+from relay.limits import FRAME_BYTES_MAX
+from yjs_store import CheckpointPolicy, Store, open_store
+
+log = structlog.get_logger("relay.server")
+
+# Connections that wait to be accepted: a whole office comes back after a restart.
+_BACKLOG = 2048
+
+
+async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code.
+
+    ``announce`` gets the URL once connections are accepted. 0 means that everything accepted
+    is durable.
+
+    Raises:
+        StoreUnusable, ConfigError: it cannot start; the text says why.
+    """
+    policy = CheckpointPolicy(rows_max=settings.checkpoint_rows)
+    listener = _listen(settings.host, settings.port)
+    try:
+        async with open_store(settings.store, policy=policy) as store:
+            return await _serve(settings, store, listener, announce)
+    finally:
+        listener.close()
+
+
+async def _serve(
+    settings: Settings, store: Store, listener: socket.socket, announce: Callable[[str], None]
+) -> int:
+    hub = Hub(store, echo=settings.echo, room_grace_s=settings.room_grace_s)
+    stopping = asyncio.Event()
+    config = uvicorn.Config(
+        create_app(hub, store),
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=FRAME_BYTES_MAX,
+        # Updates are small and mostly text typed a letter at a time: deflate costs more than it
+        # saves, and holds memory for each connection.
+        ws_per_message_deflate=False,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=2,
+    )
+    server = _Server(config, stopping, lambda: announce(_url(settings.host, listener)))
+    serving: asyncio.Task[object] = asyncio.create_task(
+        server.serve(sockets=[listener]), name="relay-server"
+    )
+    started_s = time.monotonic()
+    try:
+        is_clean = await _supervise(serving, stopping, store, hub)
+        if is_clean:
+            server.stop_listening()
+            is_clean = await drain(hub, store)
+    finally:
+        server.should_exit = True
+        await serving
+        await hub.close()
+    log.info("stopped", clean=is_clean, uptime_s=round(time.monotonic() - started_s, 1))
+    return 0 if is_clean else 1
+
+
+async def _supervise(
+    serving: asyncio.Task[object], stopping: asyncio.Event, store: Store, hub: Hub
+) -> bool:
+    """Wait for a wish to stop (True) or for a part to break (False, after saying which)."""
+    wishes = asyncio.create_task(stopping.wait())
+    watches = [asyncio.create_task(store.wait_broken()), asyncio.create_task(hub.wait_broken())]
+    try:
+        await asyncio.wait({wishes, serving, *watches}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (serving, *watches):
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                log.critical("a part of the server broke; stopping", exc_info=task.exception())
+                return False
+        return True
+    finally:
+        for task in (wishes, *watches):
+            task.cancel()
+        await asyncio.gather(wishes, *watches, return_exceptions=True)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, with our way of stopping and of saying where it listens."""
+
+    def __init__(
+        self, config: uvicorn.Config, stopping: asyncio.Event, started: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+        self._tell_started = started
+        self._loop = asyncio.get_running_loop()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._tell_started()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain; a second interrupt stops at once."""
+        if self._stopping.is_set() and sig == signal.SIGINT:
+            self.should_exit = self.force_exit = True
+        self._loop.call_soon_threadsafe(self._stopping.set)
+
+    def stop_listening(self) -> None:
+        """Take no new connections."""
+        for server in self.servers:
+            server.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigError(f"cannot listen on {host} port {port}: {reason}") from error
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    port = listener.getsockname()[1]
+    return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"
