@@ -1,0 +1,126 @@
+"""What is read from the SQLite tables; each function is given a connection and sees one moment."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from yjs_store.backends.sqlite_transaction import read_transaction
+from yjs_store.records import (
+    Chunk,
+    Head,
+    JournalRow,
+    SealedHead,
+    Snapshot,
+    Statistics,
+    StoredDocument,
+)
+
+_HEAD_COLUMNS: Final = (
+    "id, name, uid, last_seq, cut_seq, journal_bytes, snapshot_id, snapshot_bytes,"
+    " created_ms, updated_ms, deleted_ms, checksum"
+)
+
+
+def load(connection: sqlite3.Connection, name: str) -> StoredDocument | None:
+    """See Backend.load."""
+    with read_transaction(connection):
+        sealed = load_head(connection, name)
+        if sealed is None:
+            return None
+        head = sealed.head
+        if head.deleted_ms is not None:
+            return StoredDocument(sealed, None, (), ())
+        snapshot: Snapshot | None = None
+        chunks: tuple[Chunk, ...] = ()
+        if head.snapshot_id is not None:
+            snapshot = _load_snapshot(connection, head.snapshot_id)
+            chunks = _load_chunks(connection, head.snapshot_id)
+        # Rows beyond last_seq are asked for too: there must be none, and format says so (P4).
+        rows = connection.execute(
+            "SELECT seq, created_ms, byte_length, checksum, data FROM journal"
+            " WHERE document_id = ? AND seq > ? ORDER BY seq",
+            (head.document_id, head.cut_seq),
+        )
+        return StoredDocument(sealed, snapshot, chunks, tuple(JournalRow(*row) for row in rows))
+
+
+def load_head(connection: sqlite3.Connection, name: str) -> SealedHead | None:
+    """See Backend.load_head."""
+    found = connection.execute(
+        f"SELECT {_HEAD_COLUMNS} FROM documents WHERE name = ?", (name,)
+    ).fetchone()
+    return None if found is None else _head_from(found)
+
+
+def load_staged(
+    connection: sqlite3.Connection, snapshot_id: int
+) -> tuple[Snapshot, tuple[Chunk, ...]]:
+    """See Backend.load_staged."""
+    with read_transaction(connection):
+        snapshot = _load_snapshot(connection, snapshot_id)
+        assert snapshot is not None, "only a snapshot just staged is read back"
+        return snapshot, _load_chunks(connection, snapshot_id)
+
+
+def list_heads(
+    connection: sqlite3.Connection, prefix: str, after: str | None, limit: int
+) -> Sequence[SealedHead]:
+    """See Backend.list_heads."""
+    # The names with a prefix are those from it up to the prefix and the last code point of all;
+    # SQLite compares UTF-8 bytes, which keeps the order of code points.
+    found = connection.execute(
+        f"SELECT {_HEAD_COLUMNS} FROM documents WHERE name >= ? AND name <= ?"
+        " AND (? IS NULL OR name > ?) ORDER BY name LIMIT ?",
+        (prefix, prefix + "\U0010ffff", after, after, limit),
+    )
+    return [_head_from(row) for row in found]
+
+
+def statistics(connection: sqlite3.Connection, path: Path) -> Statistics:
+    """See Backend.statistics."""
+    documents, deleted, rows, journal_bytes, snapshot_bytes = connection.execute(
+        "SELECT count(*), count(deleted_ms), coalesce(sum(last_seq - cut_seq), 0),"
+        " coalesce(sum(journal_bytes), 0), coalesce(sum(snapshot_bytes), 0) FROM documents"
+    ).fetchone()
+    page_size = connection.execute("PRAGMA page_size").fetchone()[0]
+    free_pages = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    return Statistics(
+        documents=documents - deleted,
+        deleted_documents=deleted,
+        journal_rows=rows,
+        journal_bytes=journal_bytes,
+        snapshot_bytes=snapshot_bytes,
+        file_bytes=_file_bytes(path),
+        wal_bytes=_file_bytes(path.with_name(path.name + "-wal")),
+        free_bytes=page_size * free_pages,
+    )
+
+
+def _load_snapshot(connection: sqlite3.Connection, snapshot_id: int) -> Snapshot | None:
+    found = connection.execute(
+        "SELECT id, cut_seq, chunk_count, byte_length, stored_length, checksum, created_ms"
+        " FROM snapshots WHERE id = ? AND state <> 'retired'",
+        (snapshot_id,),
+    ).fetchone()
+    return None if found is None else Snapshot(*found)
+
+
+def _load_chunks(connection: sqlite3.Connection, snapshot_id: int) -> tuple[Chunk, ...]:
+    found = connection.execute(
+        "SELECT chunk_index, codec, byte_length, checksum, data FROM chunks"
+        " WHERE snapshot_id = ? ORDER BY chunk_index",
+        (snapshot_id,),
+    )
+    return tuple(Chunk(*row) for row in found)
+
+
+def _head_from(row: tuple[Any, ...]) -> SealedHead:
+    return SealedHead(Head(*row[:-1]), row[-1])
+
+
+def _file_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,284 @@
+"""What is written to the SQLite tables; each function runs inside one write transaction.
+
+The writer is the one whose epoch stands in the file, and every statement that matters says so
+itself (P7): a process that lost the file's lock while it slept can do no harm.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+from yjs_store.backends.sqlite_read import load_head
+from yjs_store.errors import WriterSuperseded
+from yjs_store.limits import TRIM_CHUNKS_STEP, TRIM_ROWS_STEP
+from yjs_store.records import Append, Chunk, Head, SealedHead, Snapshot
+
+_IS_WRITER: Final = "(SELECT epoch FROM store) = :epoch"
+
+
+def become_writer(connection: sqlite3.Connection) -> int:
+    """Take the next epoch; retire what a crash left staged. Returns the epoch."""
+    connection.execute("UPDATE store SET epoch = epoch + 1")
+    connection.execute("UPDATE snapshots SET state = 'retired' WHERE state = 'staged'")
+    return _stored_epoch(connection)
+
+
+def append(connection: sqlite3.Connection, epoch: int, appends: Sequence[Append]) -> list[int]:
+    """See Backend.append."""
+    ids = [item.before.document_id or _create_document(connection, epoch, item) for item in appends]
+    known = [item for item in appends if item.before.document_id]
+    _move_heads(connection, epoch, known)
+    connection.executemany(
+        "INSERT INTO journal (document_id, seq, created_ms, byte_length, checksum, data)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (
+                document_id,
+                item.row.seq,
+                item.row.created_ms,
+                item.row.byte_length,
+                item.row.checksum,
+                item.row.data,
+            )
+            for document_id, item in zip(ids, appends, strict=True)
+        ],
+    )
+    return ids
+
+
+def _create_document(connection: sqlite3.Connection, epoch: int, item: Append) -> int:
+    head = item.after.head
+    cursor = connection.execute(
+        "INSERT INTO documents (name, uid, last_seq, cut_seq, journal_bytes, snapshot_id,"
+        " snapshot_bytes, created_ms, updated_ms, deleted_ms, checksum)"
+        " SELECT :name, :uid, :last_seq, 0, :journal_bytes, NULL, 0, :created_ms,"
+        f" :updated_ms, NULL, :checksum WHERE {_IS_WRITER} ON CONFLICT (name) DO NOTHING",
+        {
+            "name": head.name,
+            "uid": head.uid,
+            "last_seq": head.last_seq,
+            "journal_bytes": head.journal_bytes,
+            "created_ms": head.created_ms,
+            "updated_ms": head.updated_ms,
+            "checksum": item.after.checksum,
+            "epoch": epoch,
+        },
+    )
+    if cursor.rowcount != 1:
+        raise _superseded(connection, epoch, [item])
+    assert cursor.lastrowid is not None, "an INSERT of one row gives its id"
+    return cursor.lastrowid
+
+
+def _move_heads(connection: sqlite3.Connection, epoch: int, appends: Sequence[Append]) -> None:
+    if not appends:
+        return
+    moved = connection.executemany(
+        "UPDATE documents SET last_seq = ?, journal_bytes = ?, updated_ms = ?, checksum = ?"
+        " WHERE id = ? AND uid = ? AND last_seq = ? AND cut_seq = ? AND deleted_ms IS NULL"
+        " AND (SELECT epoch FROM store) = ?",
+        [
+            (
+                item.after.head.last_seq,
+                item.after.head.journal_bytes,
+                item.after.head.updated_ms,
+                item.after.checksum,
+                item.before.document_id,
+                item.before.uid,
+                item.before.last_seq,
+                item.before.cut_seq,
+                epoch,
+            )
+            for item in appends
+        ],
+    ).rowcount
+    if moved != len(appends):
+        raise _superseded(connection, epoch, appends)
+
+
+def _superseded(
+    connection: sqlite3.Connection, epoch: int, appends: Sequence[Append]
+) -> WriterSuperseded:
+    """Find out, before the rollback, whose writer was superseded."""
+    if _stored_epoch(connection) == epoch:
+        for item in appends:
+            stored = load_head(connection, item.after.head.name)
+            # The heads that did move carry their new checksum already.
+            if stored is None or stored.checksum != item.after.checksum:
+                return WriterSuperseded(item.after.head.name)
+    return WriterSuperseded(None)
+
+
+def stage_manifest(
+    connection: sqlite3.Connection, epoch: int, head: Head, snapshot: Snapshot
+) -> int:
+    """Store the manifest of a staged snapshot; return its id."""
+    cursor = connection.execute(
+        "INSERT INTO snapshots (document_id, state, cut_seq, chunk_count, byte_length,"
+        " stored_length, checksum, created_ms)"
+        " SELECT :document_id, 'staged', :cut_seq, :chunk_count, :byte_length,"
+        f" :stored_length, :checksum, :created_ms WHERE {_IS_WRITER}",
+        {
+            "document_id": head.document_id,
+            "cut_seq": snapshot.cut_seq,
+            "chunk_count": snapshot.chunk_count,
+            "byte_length": snapshot.byte_length,
+            "stored_length": snapshot.stored_length,
+            "checksum": snapshot.checksum,
+            "created_ms": snapshot.created_ms,
+            "epoch": epoch,
+        },
+    )
+    if cursor.rowcount != 1:
+        raise WriterSuperseded(None)
+    assert cursor.lastrowid is not None, "an INSERT of one row gives its id"
+    return cursor.lastrowid
+
+
+def stage_chunk(connection: sqlite3.Connection, snapshot_id: int, chunk: Chunk) -> None:
+    """Store one chunk of a snapshot that is still staged.
+
+    Raises:
+        WriterSuperseded: it is not staged any more.
+    """
+    stored = connection.execute(
+        "INSERT INTO chunks (snapshot_id, chunk_index, codec, byte_length, checksum, data)"
+        " SELECT ?, ?, ?, ?, ?, ? WHERE EXISTS"
+        " (SELECT 1 FROM snapshots WHERE id = ? AND state = 'staged')",
+        (
+            snapshot_id,
+            chunk.index,
+            chunk.codec,
+            chunk.byte_length,
+            chunk.checksum,
+            chunk.data,
+            snapshot_id,
+        ),
+    ).rowcount
+    if stored != 1:
+        raise WriterSuperseded(None)
+
+
+def publish(connection: sqlite3.Connection, epoch: int, before: Head, after: SealedHead) -> None:
+    """See Backend.publish."""
+    _swap_head(connection, epoch, before, after)
+    # Only what is still staged: a checkpoint that was given up meanwhile has retired its
+    # chunks, and they may be gone.
+    published = connection.execute(
+        "UPDATE snapshots SET state = 'published' WHERE id = ? AND state = 'staged'",
+        (after.head.snapshot_id,),
+    ).rowcount
+    if published != 1:
+        raise WriterSuperseded(before.name)
+    connection.execute("UPDATE snapshots SET state = 'retired' WHERE id = ?", (before.snapshot_id,))
+
+
+def discard(connection: sqlite3.Connection, snapshot_id: int) -> None:
+    """See Backend.discard."""
+    connection.execute(
+        "UPDATE snapshots SET state = 'retired' WHERE id = ? AND state = 'staged'", (snapshot_id,)
+    )
+
+
+def delete(connection: sqlite3.Connection, epoch: int, before: Head, after: SealedHead) -> None:
+    """See Backend.delete."""
+    _swap_head(connection, epoch, before, after)
+    connection.execute(
+        "UPDATE snapshots SET state = 'retired' WHERE document_id = ?", (before.document_id,)
+    )
+
+
+def _swap_head(connection: sqlite3.Connection, epoch: int, before: Head, after: SealedHead) -> None:
+    """Replace a head by compare-and-swap and note that its old rows can go."""
+    head = after.head
+    swapped = connection.execute(
+        "UPDATE documents SET cut_seq = :cut_seq, journal_bytes = :journal_bytes,"
+        " snapshot_id = :snapshot_id, snapshot_bytes = :snapshot_bytes,"
+        " updated_ms = :updated_ms, deleted_ms = :deleted_ms, checksum = :checksum"
+        " WHERE id = :id AND uid = :uid AND last_seq = :last_seq"
+        f" AND snapshot_id IS :snapshot_before AND deleted_ms IS NULL AND {_IS_WRITER}",
+        {
+            "cut_seq": head.cut_seq,
+            "journal_bytes": head.journal_bytes,
+            "snapshot_id": head.snapshot_id,
+            "snapshot_bytes": head.snapshot_bytes,
+            "updated_ms": head.updated_ms,
+            "deleted_ms": head.deleted_ms,
+            "checksum": after.checksum,
+            "id": before.document_id,
+            "uid": before.uid,
+            "last_seq": before.last_seq,
+            "snapshot_before": before.snapshot_id,
+            "epoch": epoch,
+        },
+    ).rowcount
+    if swapped != 1:
+        raise WriterSuperseded(before.name)
+    connection.execute("INSERT OR IGNORE INTO trims VALUES (?)", (before.document_id,))
+
+
+def forget(connection: sqlite3.Connection, epoch: int, before: Head) -> bool:
+    """See Backend.forget."""
+    is_data_left = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM trims WHERE document_id = :id)"
+        " OR EXISTS (SELECT 1 FROM snapshots WHERE document_id = :id)",
+        {"id": before.document_id},
+    ).fetchone()[0]
+    if is_data_left:
+        return False
+    removed = connection.execute(
+        "DELETE FROM documents WHERE id = :id AND uid = :uid AND deleted_ms IS NOT NULL"
+        f" AND {_IS_WRITER}",
+        {"id": before.document_id, "uid": before.uid, "epoch": epoch},
+    ).rowcount
+    if removed != 1:
+        raise WriterSuperseded(before.name)
+    return True
+
+
+def trim(connection: sqlite3.Connection, epoch: int) -> bool:
+    """See Backend.trim."""
+    if _stored_epoch(connection) != epoch:
+        raise WriterSuperseded(None)
+    return _trim_rows(connection) or _trim_chunks(connection)
+
+
+def _trim_rows(connection: sqlite3.Connection) -> bool:
+    """Delete up to a step of dead rows of one document; True when the caller should go on."""
+    found = connection.execute(
+        "SELECT trims.document_id, documents.cut_seq FROM trims"
+        " JOIN documents ON documents.id = trims.document_id LIMIT 1"
+    ).fetchone()
+    if found is None:
+        return False
+    document_id, cut_seq = found
+    removed = connection.execute(
+        "DELETE FROM journal WHERE document_id = ? AND seq IN (SELECT seq FROM journal"
+        " WHERE document_id = ? AND seq <= ? ORDER BY seq LIMIT ?)",
+        (document_id, document_id, cut_seq, TRIM_ROWS_STEP),
+    ).rowcount
+    if removed < TRIM_ROWS_STEP:
+        connection.execute("DELETE FROM trims WHERE document_id = ?", (document_id,))
+    return True
+
+
+def _trim_chunks(connection: sqlite3.Connection) -> bool:
+    """Delete up to a step of chunks of a retired snapshot; True when the caller should go on."""
+    found = connection.execute(
+        "SELECT id FROM snapshots WHERE state = 'retired' LIMIT 1"
+    ).fetchone()
+    if found is None:
+        return False
+    removed = connection.execute(
+        "DELETE FROM chunks WHERE snapshot_id = ? AND chunk_index IN (SELECT chunk_index"
+        " FROM chunks WHERE snapshot_id = ? LIMIT ?)",
+        (found[0], found[0], TRIM_CHUNKS_STEP),
+    ).rowcount
+    if removed < TRIM_CHUNKS_STEP:
+        connection.execute("DELETE FROM snapshots WHERE id = ?", (found[0],))
+    return True
+
+
+def _stored_epoch(connection: sqlite3.Connection) -> int:
+    epoch: int = connection.execute("SELECT epoch FROM store").fetchone()[0]
+    return epoch
