@@ -1,7 +1,7 @@
 """A room with its document: performs the effects that the pure room decides."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
@@ -10,6 +10,7 @@ from relay.errors import CloseCode
 from relay.room import AnswerStep1, Effect, Reply, Room, SpreadAwareness, Submit
 from relay.wire import y_websocket as wire
 from yjs_store import (
+    Damaged,
     Document,
     DocumentDeleted,
     JournalRow,
@@ -97,9 +98,7 @@ class LiveRoom:
         """Take in a connection: it is asked for its state and told of the others."""
         document = self._open_document()
         self._connections[connection] = None
-        document.when_durable(
-            lambda: connection.send(wire.encode_sync_step_1(document.state_vector()))
-        )
+        self._when_durable(connection, lambda: wire.encode_sync_step_1(document.state_vector()))
         self._perform(connection, self._room.join())
 
     def leave(self, connection: Connection) -> None:
@@ -121,9 +120,7 @@ class LiveRoom:
         state_vector, is_awareness_stale = connection.outbox.take_resync()
         if state_vector is not None:
             document = self._open_document()
-            document.when_durable(
-                lambda: connection.send(wire.encode_update(document.diff(state_vector)))
-            )
+            self._when_durable(connection, lambda: wire.encode_update(document.diff(state_vector)))
         if is_awareness_stale:
             frame = self._room.all_states()
             if frame is not None:
@@ -155,16 +152,21 @@ class LiveRoom:
 
     def _answer_step_1(self, connection: Connection, state_vector: bytes) -> None:
         document = self._open_document()
+        self._when_durable(connection, lambda: wire.encode_sync_step_2(document.diff(state_vector)))
+
+    def _when_durable(self, connection: Connection, make_frame: Callable[[], bytes]) -> None:
+        """Send a frame made from the document once that is exactly what is durable (P1)."""
 
         def answer() -> None:
             try:
-                update = document.diff(state_vector)
+                connection.send(make_frame())
             except UpdateRefused as error:
                 connection.end(CloseCode.BAD_REQUEST, str(error))
-            else:
-                connection.send(wire.encode_sync_step_2(update))
+            except Damaged:
+                # failed() has ended every connection of the room.
+                return
 
-        document.when_durable(answer)
+        self._open_document().when_durable(answer)
 
     def _spread(self, effects: Iterable[SpreadAwareness]) -> None:
         for effect in effects:
@@ -192,12 +194,16 @@ class LiveRoom:
     def failed(self, error: StoreError) -> None:
         """See yjs_store.Listener."""
         self._error = error
-        is_deleted = isinstance(error, DocumentDeleted)
         log.warning("document failed", document=self.name, error=str(error))
-        self.end_all(
-            CloseCode.DELETED if is_deleted else CloseCode.DOCUMENT_FAILED,
-            "the document was deleted" if is_deleted else "the document must be loaded again",
-        )
+        self.end_all(*_ending(error))
+
+
+def _ending(error: StoreError) -> tuple[CloseCode, str]:
+    if isinstance(error, DocumentDeleted):
+        return CloseCode.DELETED, "the document was deleted"
+    if isinstance(error, Damaged):
+        return CloseCode.DOCUMENT_DAMAGED, "the document is damaged; an operator can mend it"
+    return CloseCode.DOCUMENT_FAILED, "the document must be loaded again"
 
 
 def _only_sender(stored: Sequence[Submission]) -> object | None:

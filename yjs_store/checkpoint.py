@@ -28,7 +28,7 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    updates: list[bytes]
+    content: crdt.Content
     snapshot: Snapshot
     chunks: list[Chunk]
 
@@ -70,7 +70,7 @@ async def run_checkpoint(
 def _fold(stored: StoredDocument, now_ms: int) -> _Candidate:
     head, updates = format.assemble(stored)
     try:
-        update = crdt.fold(updates)
+        update, content = crdt.fold(updates)
     except (UpdateRefused, crdt.IntegrationFailed) as error:
         raise Damaged(head.name, "content", "Yjs updates", str(error)) from error
     if len(update) > SNAPSHOT_BYTES_MAX:
@@ -78,7 +78,7 @@ def _fold(stored: StoredDocument, now_ms: int) -> _Candidate:
         raise Damaged(head.name, "content", bound, f"{len(update)} bytes")
     chunks = list(format.cut_chunks(head.uid, update))
     snapshot = format.snapshot_manifest(head.uid, head.last_seq, now_ms, update, chunks)
-    return _Candidate(updates, snapshot, chunks)
+    return _Candidate(content, snapshot, chunks)
 
 
 def _verify(
@@ -94,7 +94,7 @@ def _verify(
         Damaged: they are not equal.
     """
     update = format.join_snapshot(head, snapshot, chunks)
-    difference = crdt.difference(candidate.updates, update)
+    difference = crdt.difference(candidate.content, crdt.Replica([update]).content())
     if difference is not None:
         part = f"staged snapshot {snapshot_id}"
         raise Damaged(head.name, part, "the content of what it was folded from", difference)

@@ -7,6 +7,7 @@ functions on bytes keep them.
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pycrdt
@@ -19,6 +20,19 @@ EMPTY_STATE_VECTOR = b"\x00"
 
 DeleteSet = dict[int, list[tuple[int, int]]]
 """Per client the deleted clock ranges [start, end), sorted and joined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What two replicas must agree in to hold the same.
+
+    ``state_vector`` is the next clock per client; ``pending`` an update with what waits for its
+    predecessors.
+    """
+
+    state_vector: dict[int, int]
+    delete_set: DeleteSet
+    pending: bytes
 
 
 class IntegrationFailed(Exception):
@@ -138,6 +152,10 @@ def _is_panic(error: BaseException) -> bool:
     return type(error).__name__ == "PanicException"
 
 
+class StartUnreadable(IntegrationFailed):
+    """It was among the updates that the replica started from."""
+
+
 class Replica:
     """A document in memory, answering as the sum of all updates integrated into it.
 
@@ -145,11 +163,11 @@ class Replica:
     a document costs its bytes. Not safe for threads.
     """
 
-    __slots__ = ("_base", "_clean_rest", "_doc", "_pending", "_unscanned", "_unscanned_bytes")
+    __slots__ = ("_clean_rest", "_doc", "_pending", "_unscanned", "_unscanned_bytes", "_updates")
 
-    def __init__(self, base: bytes = EMPTY_UPDATE) -> None:
-        """Start from one update; it must have passed ``merge``."""
-        self._base = base
+    def __init__(self, updates: Sequence[bytes] = ()) -> None:
+        """Start from updates that have passed ``merge``, oldest first."""
+        self._updates = [update for update in updates if update != EMPTY_UPDATE]
         self._doc: _Doc | None = None
         self._pending = EMPTY_UPDATE
         self._unscanned: list[bytes] = []
@@ -193,7 +211,7 @@ class Replica:
         rest = diff(update, doc.get_state())
         if rest == self._clean_rest:
             return False
-        if _left_out(rest, doc.get_state()):
+        if _is_left_out(rest, doc.get_state()):
             return True
         self._clean_rest = rest
         return False
@@ -203,14 +221,15 @@ class Replica:
 
         Raises:
             UpdateRefused: ``state_vector`` does not decode.
+            StartUnreadable: the decoder failed on the updates it started from.
         """
-        if self._doc is None:
-            if state_vector == EMPTY_STATE_VECTOR:
-                return self._base
-            return diff(self._base, state_vector)
-        self._scan_pending(self._doc)
+        if self._doc is None and len(self._updates) <= 1:
+            update = self._updates[0] if self._updates else EMPTY_UPDATE
+            return update if state_vector == EMPTY_STATE_VECTOR else diff(update, state_vector)
+        doc = self._build()
+        self._scan_pending(doc)
         with _refusing("not a state vector"):
-            update = self._doc.get_update(state_vector)
+            update = doc.get_update(state_vector)
         if self._pending == EMPTY_UPDATE:
             return update
         return merge([update, diff(self._pending, state_vector)])
@@ -221,39 +240,43 @@ class Replica:
         Before the Doc is built this may count structs whose origin by another client is still
         missing; they are kept as pending all the same.
         """
-        if self._doc is None:
+        if self._doc is None and len(self._updates) == 1:
             with _refusing("not a Yjs update"):
-                return pycrdt.get_state(self._base)
-        return self._doc.get_state()
+                return pycrdt.get_state(self._updates[0])
+        return self._build().get_state()
 
-    def delete_set(self) -> DeleteSet:
-        """Return what is deleted of what is integrated."""
+    def content(self) -> Content:
+        """Return what two replicas must agree in to hold the same."""
         doc = self._build()
-        return parse_delete_set(doc.get_update(doc.get_state()))
-
-    def pending(self) -> bytes:
-        """Return what waits for its predecessors, as an update; EMPTY_UPDATE when nothing does."""
-        self._scan_pending(self._build())
-        return self._pending
+        self._scan_pending(doc)
+        state_vector = doc.get_state()
+        return Content(
+            parse_state_vector(state_vector),
+            parse_delete_set(doc.get_update(state_vector)),
+            self._pending,
+        )
 
     def _build(self) -> "_Doc":
         if self._doc is None:
             doc: _Doc = pycrdt.Doc()
-            if self._base != EMPTY_UPDATE:
-                _apply(doc, self._base)
-                self._pending = _pending_part(self._base, doc.get_state())
+            # One by one: a Doc joins the structs of a transaction in time quadratic to their
+            # number, so that a merged journal would take minutes.
+            try:
+                for update in self._updates:
+                    _apply(doc, update)
+            except IntegrationFailed as error:
+                raise StartUnreadable(str(error)) from error
+            self._pending = _pending_part(self._updates, doc.get_state())
             self._doc = doc
-            self._base = EMPTY_UPDATE
+            self._updates = []
         return self._doc
 
     def _scan_pending(self, doc: "_Doc") -> None:
         """Separate what is pending from the updates seen since the last scan."""
-        if not self._unscanned:
-            return
-        recent = merge([self._pending, *self._unscanned])
-        self._pending = _pending_part(recent, doc.get_state())
-        self._unscanned = []
-        self._unscanned_bytes = 0
+        if self._unscanned:
+            self._pending = _pending_part([self._pending, *self._unscanned], doc.get_state())
+            self._unscanned = []
+            self._unscanned_bytes = 0
 
 
 def _apply(doc: "_Doc", update: bytes) -> None:
@@ -267,13 +290,13 @@ def _apply(doc: "_Doc", update: bytes) -> None:
         raise IntegrationFailed(str(error)) from error
 
 
-def _pending_part(update: bytes, state_vector: bytes) -> bytes:
-    """Return the part of ``update`` that a Doc at ``state_vector``, having got it, left out."""
-    rest = diff(update, state_vector)
-    return rest if _left_out(rest, state_vector) else EMPTY_UPDATE
+def _pending_part(updates: Sequence[bytes], state_vector: bytes) -> bytes:
+    """Return the parts of ``updates`` that a Doc at ``state_vector``, having got them, left out."""
+    rests = [diff(update, state_vector) for update in updates]
+    return merge([rest for rest in rests if _is_left_out(rest, state_vector)])
 
 
-def _left_out(rest: bytes, state_vector: bytes) -> bool:
+def _is_left_out(rest: bytes, state_vector: bytes) -> bool:
     """Say whether ``rest``, already cut at ``state_vector``, still has anything not carried out.
 
     Structs beyond the state vector wait for a predecessor. A delete of clocks below it was
@@ -281,15 +304,16 @@ def _left_out(rest: bytes, state_vector: bytes) -> bool:
     """
     if rest[:1] != b"\x00":
         return True
-    deletes = parse_delete_set(rest)
-    if not deletes:
+    if rest == EMPTY_UPDATE:
         return False
     clocks = parse_state_vector(state_vector)
-    return any(ranges[-1][1] > clocks.get(client, 0) for client, ranges in deletes.items())
+    return any(
+        ranges[-1][1] > clocks.get(client, 0) for client, ranges in parse_delete_set(rest).items()
+    )
 
 
-def fold(updates: Sequence[bytes]) -> bytes:
-    """Return one compact update with the content of all (P3).
+def fold(updates: Sequence[bytes]) -> tuple[bytes, Content]:
+    """Return one compact update with the content of all, and what that content is (P3).
 
     Through a Doc for its size; what the Doc leaves out, pending, is merged in from the bytes.
 
@@ -297,27 +321,18 @@ def fold(updates: Sequence[bytes]) -> bytes:
         UpdateRefused: an update does not decode.
         IntegrationFailed: the decoder failed.
     """
-    replica = Replica(merge(updates))
-    replica.pending()
-    return replica.diff(EMPTY_STATE_VECTOR)
+    replica = Replica(updates)
+    content = replica.content()
+    return replica.diff(EMPTY_STATE_VECTOR), content
 
 
-def difference(source: Sequence[bytes], candidate: bytes) -> str | None:
-    """Say how ``candidate`` differs from the sum of ``source``; None when it is equal (P3).
-
-    Compared are the state vector, the delete set and what is pending, as a replica has them
-    that integrated the one or the other.
-
-    Raises:
-        UpdateRefused, IntegrationFailed: as ``fold``.
-    """
-    left, right = Replica(merge(source)), Replica(candidate)
-    left.pending(), right.pending()
-    if parse_state_vector(left.state_vector()) != parse_state_vector(right.state_vector()):
+def difference(source: Content, candidate: Content) -> str | None:
+    """Say how two contents differ; None when they are equal (P3)."""
+    if source.state_vector != candidate.state_vector:
         return "the state vectors differ"
-    if left.delete_set() != right.delete_set():
+    if source.delete_set != candidate.delete_set:
         return "the delete sets differ"
-    if left.pending() != right.pending():
+    if source.pending != candidate.pending:
         return "the pending structs or deletes differ"
     return None
 

@@ -1,13 +1,14 @@
 """One live document: gathers updates, folds them into rows, answers from what is durable."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 from yjs_store import crdt, format
 from yjs_store.committer import Committer
-from yjs_store.errors import DocumentFailed, StoreError, UpdateRefused
+from yjs_store.errors import Damaged, DocumentFailed, StoreError, UpdateRefused
 from yjs_store.limits import FOLD_BYTES_MAX, FOLD_UPDATES_MAX, UPDATE_BYTES_MAX
 from yjs_store.records import Append, Head, JournalRow, Receipt
 
@@ -61,7 +62,7 @@ class Document:
     def __init__(
         self,
         head: Head,
-        base: bytes,
+        updates: Sequence[bytes],
         committer: Committer,
         clock_ms: Callable[[], int],
         settled: Callable[["Document"], None],
@@ -71,7 +72,7 @@ class Document:
         self._committer = committer
         self._clock_ms = clock_ms
         self._tell_settled = settled
-        self._replica = crdt.Replica(base)
+        self._replica = crdt.Replica(updates)
         self._gathered: list[Submission] = []
         self._round: _Round | None = None
         self._is_marked = False
@@ -166,14 +167,30 @@ class Document:
 
         Raises:
             UpdateRefused: ``state_vector`` does not decode.
+            Damaged: what is stored does not decode any more; the listeners have heard of it.
         """
         assert self._round is None, "what is not durable must not be seen (P1)"
-        return self._replica.diff(state_vector)
+        with self._failing_when_unreadable():
+            return self._replica.diff(state_vector)
 
     def state_vector(self) -> bytes:
-        """Return the state vector; only from within ``when_durable``."""
+        """Return the state vector; only from within ``when_durable``.
+
+        Raises:
+            Damaged: as ``diff``.
+        """
         assert self._round is None, "what is not durable must not be seen (P1)"
-        return self._replica.state_vector()
+        with self._failing_when_unreadable():
+            return self._replica.state_vector()
+
+    @contextlib.contextmanager
+    def _failing_when_unreadable(self) -> Iterator[None]:
+        try:
+            yield
+        except crdt.StartUnreadable as error:
+            damaged = Damaged(self.name, "content", "Yjs updates", str(error))
+            self.failed(damaged)
+            raise damaged from error
 
     # ---- the committer's side ---------------------------------------------------------------
 
@@ -183,7 +200,10 @@ class Document:
         self._is_marked = False
         self._round = _Round(self._take())
         try:
-            row_update = self._integrate(self._round)
+            with self._failing_when_unreadable():
+                row_update = self._integrate(self._round)
+        except Damaged:
+            return None
         except crdt.IntegrationFailed as error:
             self.failed(DocumentFailed(self.name, str(error)))
             return None
@@ -238,6 +258,8 @@ class Document:
         except UpdateRefused as error:
             current.refused.append((submission, error))
             return False
+        except crdt.StartUnreadable:
+            raise
         except crdt.IntegrationFailed as error:
             # The one culprit is known here: it must not come back with the same bytes (P5).
             current.refused.append((submission, UpdateRefused(str(error))))

@@ -119,11 +119,8 @@ class Store:
 
     async def _load_document(self, name: str) -> Document:
         stored = await self._backend.load(name)
-        if stored is None:
-            head, base = self._fresh_head(name), crdt.EMPTY_UPDATE
-        else:
-            head, base = await _assemble(stored)
-        return Document(head, base, self._committer, self._clock_ms, self._document_settled)
+        head, updates = (self._fresh_head(name), []) if stored is None else await _assemble(stored)
+        return Document(head, updates, self._committer, self._clock_ms, self._document_settled)
 
     def _fresh_head(self, name: str) -> Head:
         return Head(
@@ -179,7 +176,11 @@ class Store:
         stored = await self._backend.load(name)
         if stored is None:
             raise DocumentMissing(name)
-        return (await _assemble(stored))[1]
+        head, updates = await _assemble(stored)
+        try:
+            return crdt.fold(updates)[0]
+        except (UpdateRefused, crdt.IntegrationFailed) as error:
+            raise Damaged(head.name, "content", "Yjs updates", str(error)) from error
 
     async def head(self, name: str) -> Head | None:
         """Return the head of a document or of its tombstone; None when there is neither.
@@ -383,22 +384,11 @@ def sqlite_path(url: str) -> Path:
     return Path(path)
 
 
-async def _assemble(stored: StoredDocument) -> tuple[Head, bytes]:
-    """Verify what was read; return the head and everything as one update."""
+async def _assemble(stored: StoredDocument) -> tuple[Head, list[bytes]]:
+    """Verify what was read; return the head and the updates, oldest first."""
     head = format.check_head(stored.sealed_head)
     if head.deleted_ms is not None:
         raise DocumentDeleted(head.name)
     if head.journal_bytes + head.snapshot_bytes <= _ASSEMBLE_INLINE_BYTES:
-        return _assemble_now(stored)
-    return await asyncio.to_thread(_assemble_now, stored)
-
-
-def _assemble_now(stored: StoredDocument) -> tuple[Head, bytes]:
-    head, updates = format.assemble(stored)
-    if len(updates) == 1:
-        # It was decoded before it was stored, and its checksum says that it is unchanged.
-        return head, updates[0]
-    try:
-        return head, crdt.merge(updates)
-    except UpdateRefused as error:
-        raise Damaged(head.name, "content", "Yjs updates", str(error)) from error
+        return format.assemble(stored)
+    return await asyncio.to_thread(format.assemble, stored)
