@@ -42,6 +42,11 @@ TRIM_CHUNKS_STEP: Final = 8
 PENDING_SCAN_UPDATES: Final = 256
 PENDING_SCAN_BYTES: Final = 256 * KIB
 
+# Documents that nobody has open rest in memory for the next who asks: without this, each
+# `append` by name would read the whole document first.
+RESTING_DOCUMENTS_MAX: Final = 16
+RESTING_BYTES_MAX: Final = 8 * MIB
+
 # Documents listed by one call.
 LIST_PAGE_MAX: Final = 1000
 

@@ -25,7 +25,7 @@ from yjs_store.errors import (
     WriterSuperseded,
 )
 from yjs_store.keeper import Keeper
-from yjs_store.limits import KIB, LIST_PAGE_MAX
+from yjs_store.limits import KIB, LIST_PAGE_MAX, RESTING_BYTES_MAX, RESTING_DOCUMENTS_MAX
 from yjs_store.names import check_name
 from yjs_store.policy import CheckpointPolicy
 from yjs_store.records import CheckpointResult, Head, Receipt, Statistics, StoredDocument
@@ -70,6 +70,7 @@ class Store:
         self._clock_ms = clock_ms
         self._make_uid = make_uid
         self._opened: dict[str, _Opened] = {}
+        self._resting: dict[str, Document] = {}
         self._checkpointing: dict[str, asyncio.Lock] = {}
         self._committer = Committer(backend)
         self._keeper = Keeper(policy, self.checkpoint, backend.trim)
@@ -91,6 +92,7 @@ class Store:
             loading = asyncio.create_task(self._load_document(name), name=f"load {name}")
             opened = self._opened[name] = _Opened(loading)
         opened.users += 1
+        self._resting.pop(name, None)
         try:
             # Shielded: one who gives up waiting does not take the document from the others.
             return await asyncio.shield(opened.loading)
@@ -101,7 +103,7 @@ class Store:
             raise
 
     def release_document(self, document: Document) -> None:
-        """Say that one user is done; the last one's document leaves memory once it is settled."""
+        """Say that one user is done; when the last is, the document may leave memory, once settled."""
         opened = self._opened.get(document.name)
         if opened is None or not opened.loading.done() or opened.loading.result() is not document:
             return  # it failed, and another has its place
@@ -146,12 +148,29 @@ class Store:
         opened = self._opened.get(document.name)
         if opened is None or not opened.loading.done() or opened.loading.result() is not document:
             return
-        if document.error is not None or (opened.users == 0 and document.is_settled):
+        if document.error is not None:
             self._forget_opened(document.name, opened)
+        elif opened.users == 0 and document.is_settled:
+            self._let_rest(document)
+
+    def _let_rest(self, document: Document) -> None:
+        """Keep an unused document for a while; drop those that have rested longest."""
+        self._resting.pop(document.name, None)
+        self._resting[document.name] = document
+        byte_length = sum(
+            resting.head.journal_bytes + resting.head.snapshot_bytes
+            for resting in self._resting.values()
+        )
+        for name, resting in tuple(self._resting.items()):
+            if len(self._resting) <= RESTING_DOCUMENTS_MAX and byte_length <= RESTING_BYTES_MAX:
+                break
+            byte_length -= resting.head.journal_bytes + resting.head.snapshot_bytes
+            self._forget_opened(name, self._opened[name])
 
     def _forget_opened(self, name: str, opened: _Opened) -> None:
         if self._opened.get(name) is opened:
             del self._opened[name]
+            self._resting.pop(name, None)
 
     # ---- by name ----------------------------------------------------------------------------
 
@@ -340,6 +359,7 @@ class Store:
         loading = [opened.loading for opened in self._opened.values()]
         await asyncio.gather(*loading, return_exceptions=True)
         self._opened.clear()
+        self._resting.clear()
         await self._backend.close()
 
 
