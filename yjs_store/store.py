@@ -103,7 +103,7 @@ class Store:
             raise
 
     def release_document(self, document: Document) -> None:
-        """Say that one user is done; when the last is, the document may leave memory, once settled."""
+        """Say that one user is done; after the last, the document may leave memory."""
         opened = self._opened.get(document.name)
         if opened is None or not opened.loading.done() or opened.loading.result() is not document:
             return  # it failed, and another has its place
