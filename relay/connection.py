@@ -17,10 +17,11 @@ _EMPTY_UPDATE = b"\x00\x00"
 
 
 class Ending(NamedTuple):
-    """How a connection is to be closed."""
+    """How a connection is to be closed; ``facts`` are for the log."""
 
     code: CloseCode
     reason: str
+    facts: dict[str, int]
 
 
 class Connection:
@@ -87,12 +88,14 @@ class Connection:
     def refused(self, update: bytes, error: StoreError) -> None:
         """See yjs_store.Sender."""
         self._note_answered(update)
-        if isinstance(error, UpdateRefused):
-            self.end(CloseCode.UPDATE_REFUSED, str(error))
-        elif isinstance(error, StoreUnavailable):
-            self.end(CloseCode.STORAGE_FAILING, str(error))
-        else:
-            self.end(CloseCode.DOCUMENT_FAILED, str(error))
+        code = (
+            CloseCode.UPDATE_REFUSED
+            if isinstance(error, UpdateRefused)
+            else CloseCode.STORAGE_FAILING
+            if isinstance(error, StoreUnavailable)
+            else CloseCode.DOCUMENT_FAILED
+        )
+        self.end(code, str(error), update_bytes=len(update))
 
     def _note_answered(self, update: bytes) -> None:
         self._unsaved_updates -= 1
@@ -107,11 +110,11 @@ class Connection:
             self.outbox.push(frame)
             self.wake_writer.set()
 
-    def end(self, code: CloseCode, reason: str, *, flush: bool = False) -> None:
+    def end(self, code: CloseCode, reason: str, *, flush: bool = False, **facts: int) -> None:
         """Close soon; ``flush`` sends what is queued first. Only the first call counts."""
         if self.ending is not None:
             return
-        self.ending = Ending(code, _short(reason))
+        self.ending = Ending(code, _short(reason), facts)
         if not flush:
             self.outbox.clear()
         self.wake_writer.set()

@@ -15,6 +15,9 @@ from yjs_store import Damaged, DocumentDeleted, StoreError
 
 log = structlog.get_logger("relay.endpoint")
 
+# RFC 6455: protocol error, text that is not UTF-8, message too big.
+_PROTOCOL_FAILURES = frozenset({1002, 1007, 1009})
+
 
 class WebsocketEndpoint:
     """An ASGI application for y-websocket clients."""
@@ -59,13 +62,13 @@ class WebsocketEndpoint:
         try:
             return await self._hub.join(document_name(scope["raw_path"]), connection)
         except RelayError as error:
-            _refuse(connection, error.code, error)
+            connection.end(error.code, str(error))
         except DocumentDeleted as error:
-            _refuse(connection, CloseCode.DELETED, error)
+            connection.end(CloseCode.DELETED, str(error))
         except Damaged as error:
-            _refuse(connection, CloseCode.DOCUMENT_DAMAGED, error)
+            connection.end(CloseCode.DOCUMENT_DAMAGED, str(error))
         except StoreError as error:
-            _refuse(connection, CloseCode.STORAGE_FAILING, error)
+            connection.end(CloseCode.STORAGE_FAILING, str(error))
         return None
 
     async def _read(self, connection: Connection, room: LiveRoom, receive: Receive) -> None:
@@ -76,6 +79,7 @@ class WebsocketEndpoint:
             if connection.is_ending:
                 return
             if message["type"] == "websocket.disconnect":
+                _log_protocol_failure(connection, room, message)
                 connection.end(CloseCode.GOING_AWAY, "the client is gone")
                 return
             self._hub.frames_received += 1
@@ -88,12 +92,12 @@ class WebsocketEndpoint:
         frame = message.get("bytes")
         if frame is None:
             reason = "y-websocket messages are binary frames, not text"
-            _refuse(connection, CloseCode.UNSUPPORTED_DATA, reason)
+            connection.end(CloseCode.UNSUPPORTED_DATA, reason)
             return
         try:
             room.receive(connection, frame)
         except RelayError as error:
-            _refuse(connection, error.code, error, frame_bytes=len(frame), document=room.name)
+            connection.end(error.code, str(error), frame_bytes=len(frame))
 
 
 def _current_task() -> asyncio.Task[object]:
@@ -102,18 +106,17 @@ def _current_task() -> asyncio.Task[object]:
     return task
 
 
-def _refuse(
-    connection: Connection, code: CloseCode, why: Exception | str, **facts: int | str
-) -> None:
-    log.warning(
-        "connection refused",
-        connection=connection.connection_id,
-        peer=connection.peer,
-        code=int(code),
-        reason=str(why),
-        **facts,
-    )
-    connection.end(code, str(why))
+def _log_protocol_failure(connection: Connection, room: LiveRoom, message: Message) -> None:
+    """Log a socket that the websocket layer itself has closed, a frame over the bound say."""
+    if message.get("code") in _PROTOCOL_FAILURES:
+        log.warning(
+            "connection failed",
+            connection=connection.connection_id,
+            peer=connection.peer,
+            document=room.name,
+            code=message["code"],
+            reason=message.get("reason", ""),
+        )
 
 
 async def _write(connection: Connection, room: LiveRoom | None, send: Send) -> None:
@@ -135,5 +138,15 @@ async def _write(connection: Connection, room: LiveRoom | None, send: Send) -> N
             connection.wake_writer.clear()
             if not outbox:
                 await connection.wake_writer.wait()
-        code, reason = connection.ending
+        code, reason, facts = connection.ending
+        if code != CloseCode.GOING_AWAY:
+            log.warning(
+                "connection closed",
+                connection=connection.connection_id,
+                peer=connection.peer,
+                document=None if room is None else room.name,
+                code=int(code),
+                reason=reason,
+                **facts,
+            )
         await send({"type": "websocket.close", "code": int(code), "reason": reason})
