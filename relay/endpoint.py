@@ -114,7 +114,7 @@ def _log_protocol_failure(connection: Connection, room: LiveRoom, message: Messa
             connection=connection.connection_id,
             peer=connection.peer,
             document=room.name,
-            code=message["code"],
+            code=int(message["code"]),
             reason=message.get("reason", ""),
         )
 
