@@ -1,0 +1,133 @@
+"""kill -9 under load, again and again: nothing that anyone had seen is gone afterwards."""
+
+import asyncio
+import random
+import sqlite3
+from contextlib import AsyncExitStack, suppress
+
+from pycrdt import merge_updates
+from websockets.exceptions import ConnectionClosed
+
+from yjs_store import open_store
+
+from .conftest import StartServer
+from .peers import Document, Peer, array_of, covers, document_of, map_of, text_of
+from .server import RunningServer
+from .ywire import decode_state_vector
+
+KILLS = 20
+DOCUMENTS = tuple(f"killed/{i}" for i in range(3))
+WRITERS_PER_DOCUMENT = 2
+UPDATES_SEEN_MAX = 150
+LOOP_TURNS_MAX = 40
+UNCONFIRMED_MAX = 100
+
+
+async def test_nothing_seen_or_echoed_is_missing_after_twenty_kills_under_load(
+    start_server: StartServer,
+) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    # Checkpoints all the time, so that kills fall into them too.
+    server = await start_server("--checkpoint-rows", "10")
+    seen = unconfirmed_at_kill = 0
+    for kill in range(KILLS):
+        if kill:
+            await server.start()
+        writers, peers = await load_until_killed(server, chance, tag=f"{kill:02}")
+        stored = await read_store(server)
+        for peer in peers:
+            check_nothing_is_missing(peer, stored[peer.document])
+        seen += sum(len(peer.updates) for peer in peers)
+        unconfirmed_at_kill += any(unconfirmed(writer) for writer in writers)
+    # Kills of an idle server would prove nothing.
+    assert seen > KILLS * len(DOCUMENTS)
+    assert unconfirmed_at_kill > KILLS // 2
+    await server.start()
+    for name in DOCUMENTS:
+        async with Peer.join(server.url, name) as peer:
+            assert content_of(peer.confirmed) == content_of(stored[name])
+
+
+async def load_until_killed(
+    server: RunningServer, chance: random.Random, tag: str
+) -> tuple[list[Peer], list[Peer]]:
+    """Write from all sides until one of the clients has seen a random number of updates.
+
+    Returns the writers and everybody, all of whom have read what the dead server had sent them.
+    """
+    writers: list[Peer] = []
+    peers: list[Peer] = []
+    async with AsyncExitStack() as stack:
+        for name in DOCUMENTS:
+            joined = [
+                await stack.enter_async_context(Peer.join(server.url, name))
+                for _ in range(WRITERS_PER_DOCUMENT + 1)
+            ]
+            writers += joined[1:]
+            peers += joined
+        writing = asyncio.gather(
+            *(write_until_closed(w, random.Random(chance.random()), tag) for w in writers)
+        )
+        witness, moment = chance.choice(peers), chance.randrange(UPDATES_SEEN_MAX)
+        await witness.until(lambda: len(witness.updates) > moment, f"{moment} updates are seen")
+        for _ in range(chance.randrange(LOOP_TURNS_MAX)):
+            await asyncio.sleep(0)
+        await server.kill()
+        await writing
+    return writers, peers
+
+
+async def write_until_closed(peer: Peer, chance: random.Random, tag: str) -> None:
+    """Edit without waiting for each echo, though never far ahead of the echoes."""
+    number = 0
+    with suppress(ConnectionClosed):
+        while peer.closed is None:
+            token = f"{tag}/{peer.doc.client_id}/{number}"
+            number += 1
+            await peer.edit(lambda doc, token=token: edit_at_random(doc, chance, token))
+            await asyncio.sleep(0)
+            await peer.until(
+                lambda: peer.closed is not None or unconfirmed(peer) < UNCONFIRMED_MAX, "echoes"
+            )
+
+
+def edit_at_random(doc: Document, chance: random.Random, token: str) -> None:
+    """Leave a token that is never deleted, and something that may be."""
+    array_of(doc).append(token)
+    text = text_of(doc)
+    map_of(doc)[f"key {chance.randrange(20)}"] = token
+    if len(text) > 200:
+        del text[chance.randrange(100) : chance.randrange(100, 200)]
+    text.insert(chance.randrange(len(text) + 1), f"<{token}>")
+
+
+def unconfirmed(peer: Peer) -> int:
+    """How many of its own structs a client has no receipt for."""
+    own = peer.doc.client_id
+    made, back = (decode_state_vector(doc.get_state()) for doc in (peer.doc, peer.confirmed))
+    return made.get(own, 0) - back.get(own, 0)
+
+
+async def read_store(server: RunningServer) -> dict[str, Document]:
+    """Open the store as it was left behind, and read every document of it."""
+    async with open_store(server.store_url) as store:
+        documents = {name: document_of(await store.load(name)) for name in DOCUMENTS}
+    database = sqlite3.connect(server.store_path)
+    try:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    finally:
+        database.close()
+    return documents
+
+
+def check_nothing_is_missing(peer: Peer, stored: Document) -> None:
+    tokens = set(array_of(stored).to_py() or [])
+    missing = set(array_of(peer.confirmed).to_py() or []) - tokens
+    assert not missing, f"{peer.document}: {len(missing)} that were seen, {sorted(missing)[:5]}"
+    assert covers(stored, merge_updates(*peer.updates)), f"{peer.document}: structs or deletions"
+
+
+def content_of(doc: Document) -> tuple[object, object, str]:
+    return array_of(doc).to_py(), map_of(doc).to_py(), str(text_of(doc))
