@@ -3,14 +3,15 @@
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from relay.endpoint import WebsocketEndpoint
 from relay.hub import Hub
 from yjs_store import Store
 
 
-def create_app(hub: Hub, store: Store) -> Starlette:
+def create_app(hub: Hub, store: Store) -> ASGIApp:
     """Return the application; the caller opens and closes ``hub`` and ``store``."""
 
     async def live(_: Request) -> Response:
@@ -24,12 +25,12 @@ def create_app(hub: Hub, store: Store) -> Starlette:
             return JSONResponse({"status": "storage failing"}, status_code=503)
         return JSONResponse({"status": "ready"})
 
+    http = Starlette(routes=[Route("/health/live", live), Route("/health/ready", ready)])
     websocket = WebsocketEndpoint(hub)
-    return Starlette(
-        routes=[
-            Route("/health/live", live),
-            Route("/health/ready", ready),
-            WebSocketRoute("/ws/{document:path}", websocket),
-            WebSocketRoute("/{document:path}", websocket),
-        ]
-    )
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        # Every websocket path is a document or is refused with a reason, so there is nothing to
+        # route; a router would turn some away before they could be told why.
+        await (websocket if scope["type"] == "websocket" else http)(scope, receive, send)
+
+    return app

@@ -16,6 +16,7 @@ from relay.drain import drain
 from relay.errors import ConfigError
 from relay.hub import Hub
 from relay.limits import FRAME_BYTES_MAX
+from relay.websocket_protocol import WebsocketProtocol
 from yjs_store import CheckpointPolicy, Store, open_store
 
 log = structlog.get_logger("relay.server")
@@ -50,7 +51,7 @@ async def _serve(
     config = uvicorn.Config(
         create_app(hub, store),
         http="httptools",
-        ws="websockets-sansio",
+        ws=WebsocketProtocol,
         ws_max_size=FRAME_BYTES_MAX,
         # Updates are small and mostly text typed a letter at a time: deflate costs more than it
         # saves, and holds memory for each connection.
