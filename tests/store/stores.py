@@ -1,0 +1,208 @@
+"""Stores over a real backend that a test can look into, hold up and break."""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+
+from yjs_store import (
+    CheckpointPolicy,
+    Document,
+    JournalRow,
+    Receipt,
+    Store,
+    StoreError,
+    Submission,
+)
+from yjs_store.backends.sqlite import SqliteBackend
+from yjs_store.records import Append, Chunk, Head, SealedHead, Snapshot, StoredDocument
+from yjs_store.store import new_uid, now_ms
+
+NEVER = CheckpointPolicy(rows_max=1 << 60, bytes_min=1 << 60)
+"""No checkpoint but those that a test asks for."""
+
+Hook = Callable[[], Awaitable[None]]
+
+
+def url(path: Path) -> str:
+    """The URL of the store in this file."""
+    return f"sqlite:///{path}"
+
+
+class WatchedBackend(SqliteBackend):
+    """The SQLite backend; hooks run before and after an intent, and may raise in its place."""
+
+    def __init__(self, path: Path, on_statement: Callable[[str], None] | None = None) -> None:
+        super().__init__(path, on_statement)
+        self.before: dict[str, Hook] = {}
+        self.after: dict[str, Hook] = {}
+        self.commits: list[list[tuple[str, int]]] = []
+
+    async def append(self, appends: Sequence[Append]) -> Sequence[int]:
+        await self._run(self.before, "append")
+        ids = await super().append(appends)
+        self.commits.append([(item.after.head.name, item.row.seq) for item in appends])
+        await self._run(self.after, "append")
+        return ids
+
+    async def load(self, name: str) -> StoredDocument | None:
+        await self._run(self.before, "load")
+        stored = await super().load(name)
+        await self._run(self.after, "load")
+        return stored
+
+    async def stage(self, head: Head, snapshot: Snapshot, chunks: Sequence[Chunk]) -> int:
+        await self._run(self.before, "stage")
+        snapshot_id = await super().stage(head, snapshot, chunks)
+        await self._run(self.after, "stage")
+        return snapshot_id
+
+    async def load_staged(self, snapshot_id: int) -> tuple[Snapshot, tuple[Chunk, ...]]:
+        await self._run(self.before, "load_staged")
+        return await super().load_staged(snapshot_id)
+
+    async def publish(self, before: Head, after: SealedHead) -> None:
+        await self._run(self.before, "publish")
+        await super().publish(before, after)
+        await self._run(self.after, "publish")
+
+    async def discard(self, snapshot_id: int) -> None:
+        await self._run(self.before, "discard")
+        await super().discard(snapshot_id)
+
+    async def trim(self) -> bool:
+        await self._run(self.before, "trim")
+        return await super().trim()
+
+    @staticmethod
+    async def _run(hooks: dict[str, Hook], intent: str) -> None:
+        hook = hooks.get(intent)
+        if hook is not None:
+            await hook()
+
+    async def execute(self, statement: str) -> list[tuple[object, ...]]:
+        """Run a statement on the writer's own connection."""
+
+        def run() -> list[tuple[object, ...]]:
+            assert self._connection is not None
+            return self._connection.execute(statement).fetchall()
+
+        return await self._write(run)
+
+
+class Gate:
+    """A hook that stops at the first who comes, until it is opened."""
+
+    def __init__(self) -> None:
+        self._reached = asyncio.Event()
+        self._open = asyncio.Event()
+
+    async def __call__(self) -> None:
+        self._reached.set()
+        await self._open.wait()
+
+    async def wait_reached(self) -> None:
+        """Wait until somebody stands before the gate."""
+        await self._reached.wait()
+
+    def open(self) -> None:
+        """Let everybody through from now on."""
+        self._open.set()
+
+
+class Failing:
+    """A hook that raises for the first ``times``, or until it is mended."""
+
+    def __init__(self, error: BaseException, times: int = 1 << 60) -> None:
+        self._error = error
+        self._left = times
+        self._failed = asyncio.Event()
+        self.count = 0
+
+    async def __call__(self) -> None:
+        if self._left:
+            self._left -= 1
+            self.count += 1
+            self._failed.set()
+            raise self._error
+
+    async def wait_failed(self) -> None:
+        """Wait until it has raised once."""
+        await self._failed.wait()
+
+    def mend(self) -> None:
+        """Raise no more."""
+        self._left = 0
+
+
+@contextlib.asynccontextmanager
+async def store_over(
+    backend: SqliteBackend,
+    policy: CheckpointPolicy = NEVER,
+    clock_ms: Callable[[], int] = now_ms,
+    make_uid: Callable[[], bytes] = new_uid,
+) -> AsyncIterator[Store]:
+    """A store over this backend, which is opened and closed."""
+    await backend.open()
+    store = Store(backend, policy, clock_ms, make_uid)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@contextlib.contextmanager
+def raw(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection of somebody who knows nothing of the store."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def rows_of(path: Path, name: str) -> list[tuple[int, bytes]]:
+    """The journal rows of a document that are in the file, read beside the store."""
+    with raw(path) as connection:
+        return connection.execute(
+            "SELECT seq, data FROM journal JOIN documents ON documents.id = document_id"
+            " WHERE name = ? ORDER BY seq",
+            (name,),
+        ).fetchall()
+
+
+class Recorder:
+    """A sender and a listener that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.receipts: list[tuple[bytes, Receipt, bool]] = []
+        self.refusals: list[tuple[bytes, StoreError]] = []
+        self.rows: list[JournalRow] = []
+        self.failures: list[StoreError] = []
+
+    def stored(self, update: bytes, receipt: Receipt, *, news: bool) -> None:
+        self.receipts.append((update, receipt, news))
+
+    def refused(self, update: bytes, error: StoreError) -> None:
+        self.refusals.append((update, error))
+
+    def committed(self, row: JournalRow, stored: Sequence[Submission]) -> None:
+        self.rows.append(row)
+
+    def failed(self, error: StoreError) -> None:
+        self.failures.append(error)
+
+    @property
+    def answers(self) -> list[bytes]:
+        """Every update that it was told of, once for each time."""
+        return [update for update, *_ in [*self.receipts, *self.refusals]]
+
+
+async def submit(document: Document, *updates: bytes, repeats: bool = False) -> Recorder:
+    """Hand in updates in one turn of the loop; wait until each has its answer."""
+    recorder = Recorder()
+    for update in updates:
+        document.submit(update, recorder, repeats=repeats)
+    await document.wait_settled()
+    return recorder
