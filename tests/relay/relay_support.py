@@ -1,0 +1,369 @@
+"""What the tests of the relay share: a backend with a gate, and sockets without a network.
+
+This directory is no package: it would be called ``relay``, like what it tests.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import pycrdt
+import pytest
+
+from relay.connection import Connection
+from relay.endpoint import WebsocketEndpoint
+from relay.hub import Hub
+from relay.live_room import LiveRoom
+from relay.wire import y_websocket as wire
+from yjs_store import Store, open_store
+from yjs_store.backends.sqlite import SqliteBackend
+from yjs_store.records import Append, StoredDocument
+
+# Reaching it means that something is stuck, not that the machine is slow.
+DEADLINE_S = 20.0
+
+EMPTY_UPDATE = b"\x00\x00"
+EMPTY_STATE_VECTOR = b"\x00"
+
+Doc = pycrdt.Doc[Any]
+Test = TypeVar("Test", bound=Callable[..., object])
+
+
+# ---- documents ----------------------------------------------------------------------------------
+
+
+def text_update(text: str, client_id: int = 1) -> bytes:
+    """Return an update that writes ``text`` into the root ``text`` of an empty document."""
+    doc: Doc = pycrdt.Doc(client_id=client_id)
+    doc["text"] = pycrdt.Text(text)
+    return doc.get_update()
+
+
+def typed(text: str, client_id: int = 1) -> list[bytes]:
+    """Return one update for each character, as typing makes them."""
+    doc: Doc = pycrdt.Doc(client_id=client_id)
+    shared = doc.get("text", type=pycrdt.Text)
+    updates = []
+    for character in text:
+        before = doc.get_state()
+        shared += character
+        updates.append(doc.get_update(before))
+    return updates
+
+
+def document_of(*updates: bytes) -> Doc:
+    """Return a document made of updates."""
+    doc: Doc = pycrdt.Doc()
+    for update in updates:
+        doc.apply_update(update)
+    return doc
+
+
+def text_of(*updates: bytes) -> str:
+    """Return what the root ``text`` holds after the updates."""
+    return str(document_of(*updates).get("text", type=pycrdt.Text))
+
+
+def state_vector_of(*updates: bytes) -> bytes:
+    return document_of(*updates).get_state()
+
+
+# ---- time ---------------------------------------------------------------------------------------
+
+
+def deadline() -> asyncio.Timeout:
+    """Bound a wait for something that must happen."""
+    return asyncio.timeout(DEADLINE_S)
+
+
+async def run_ready_tasks() -> None:
+    """Let every task that can go on do so until all wait; no time passes but theirs."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+def retries_at_once(test: Test) -> Test:
+    """Mark a test in which storage fails: what is tried again is tried after the shortest wait."""
+    old_name = "ignore:The .initial. parameter is deprecated:DeprecationWarning"
+    return pytest.mark.filterwarnings(old_name)(pytest.mark.usefixtures("no_jitter")(test))
+
+
+# ---- awareness ----------------------------------------------------------------------------------
+
+AwarenessTuple = tuple[int, int, str]
+
+
+def encode_awareness_states(*entries: AwarenessTuple) -> bytes:
+    """Return y-protocols' encoding of (client, clock, JSON); for small numbers and states."""
+    encoded = bytes((len(entries),))
+    for client, clock, state in entries:
+        data = state.encode()
+        assert max(client, clock, len(data)) < 0x80, "one byte a number"
+        encoded += bytes((client, clock, len(data))) + data
+    return encoded
+
+
+def decode_awareness_states(payload: bytes) -> list[AwarenessTuple]:
+    """Return the (client, clock, JSON) of an awareness update; it must be exactly one."""
+    numbers = _Numbers(payload)
+    entries = []
+    for _ in range(numbers.next()):
+        client, clock = numbers.next(), numbers.next()
+        entries.append((client, clock, numbers.take(numbers.next()).decode()))
+    assert numbers.position == len(payload), "bytes after the last state"
+    return entries
+
+
+class _Numbers:
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.position = 0
+
+    def next(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self._data[self.position]
+            self.position += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    def take(self, length: int) -> bytes:
+        self.position += length
+        return self._data[self.position - length : self.position]
+
+
+# ---- a backend with a gate ----------------------------------------------------------------------
+
+
+class GatedBackend:
+    """A real backend whose appends and loads wait at gates, or fail, as a test says."""
+
+    def __init__(self, backend: SqliteBackend) -> None:
+        self._backend = backend
+        self.append_gate = asyncio.Event()
+        self.load_gate = asyncio.Event()
+        self.append_error: Exception | None = None
+        self.load_error: Exception | None = None
+        self.loads: list[str] = []
+        self.appends: list[str] = []
+        self._changed = asyncio.Event()
+        self.open_gates()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def open_gates(self) -> None:
+        self.append_gate.set()
+        self.load_gate.set()
+
+    async def append(self, appends: Sequence[Append]) -> Sequence[int]:
+        self.appends.extend(append.before.name for append in appends)
+        self._changed.set()
+        await self.append_gate.wait()
+        if self.append_error is not None:
+            raise self.append_error
+        return await self._backend.append(appends)
+
+    async def load(self, name: str) -> StoredDocument | None:
+        self.loads.append(name)
+        self._changed.set()
+        await self.load_gate.wait()
+        if self.load_error is not None:
+            raise self.load_error
+        return await self._backend.load(name)
+
+    async def wait_appends(self, count: int) -> None:
+        """Wait until that many rows have been brought to the gate."""
+        await self._wait(lambda: len(self.appends) >= count)
+
+    async def wait_loads(self, count: int) -> None:
+        """Wait until that many loads have begun."""
+        await self._wait(lambda: len(self.loads) >= count)
+
+    async def _wait(self, condition: Callable[[], bool]) -> None:
+        async with deadline():
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+
+@asynccontextmanager
+async def fresh_hub() -> AsyncIterator[tuple[Hub, Store]]:
+    """Open a hub on an empty store of its own, for the examples of a property."""
+    with tempfile.TemporaryDirectory() as directory:
+        async with open_store(f"sqlite:///{directory}/relay.db") as store:
+            hub = Hub(store)
+            try:
+                yield hub, store
+            finally:
+                await hub.close()
+
+
+# ---- sockets without a network ------------------------------------------------------------------
+
+
+class Member:
+    """A connection in a room, driven without an endpoint."""
+
+    def __init__(self, connection: Connection, room: LiveRoom) -> None:
+        self.connection = connection
+        self.room = room
+
+    @classmethod
+    async def join(cls, hub: Hub, name: str, task: asyncio.Task[object] | None = None) -> Self:
+        connection = hub.admit("tester", task or _this_task())
+        return cls(connection, await hub.join(name, connection))
+
+    def send(self, *frames: bytes) -> None:
+        for frame in frames:
+            self.room.receive(self.connection, frame)
+
+    def send_update(self, update: bytes) -> None:
+        self.send(wire.encode_update(update))
+
+    def leave(self) -> None:
+        self.room.leave(self.connection)
+
+    def frames(self) -> list[bytes]:
+        """Take what is queued now."""
+        return list(_popped(self.connection))
+
+    def messages(self) -> list[wire.Message]:
+        """Take what is queued now, decoded."""
+        return [message for frame in self.frames() for message in wire.decode(frame)]
+
+    async def next(self) -> wire.Message:
+        """Wait for the next frame."""
+        async with deadline():
+            while (frame := self.connection.outbox.pop()) is None:
+                assert self.connection.ending is None, self.connection.ending
+                self.connection.wake_writer.clear()
+                await self.connection.wake_writer.wait()
+        (message,) = wire.decode(frame)
+        return message
+
+    async def next_update(self) -> bytes:
+        """Wait for the next frame, which must be an update."""
+        message = await self.next()
+        assert isinstance(message, wire.Update), message
+        return message.update
+
+    async def wait_ending(self) -> tuple[int, str]:
+        """Wait until the connection is to be closed; return the code and the reason."""
+        async with deadline():
+            while self.connection.ending is None:
+                self.connection.wake_writer.clear()
+                await self.connection.wake_writer.wait()
+        return int(self.connection.ending.code), self.connection.ending.reason
+
+
+def _popped(connection: Connection) -> Iterator[bytes]:
+    while (frame := connection.outbox.pop()) is not None:
+        yield frame
+
+
+def _this_task() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+class AsgiSocket:
+    """The client's end of a websocket that the endpoint serves in this process.
+
+    Like a TCP connection it takes frames only while ``reading`` is set.
+    """
+
+    def __init__(self, hub: Hub, path: str) -> None:
+        self.sent: list[bytes] = []
+        self.accepted = False
+        self.closed: tuple[int, str] | None = None
+        self.reading = asyncio.Event()
+        self.reading.set()
+        self._read = 0
+        self._changed = asyncio.Event()
+        self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._incoming.put_nowait({"type": "websocket.connect"})
+        scope = {"type": "websocket", "client": ("127.0.0.1", 9), "raw_path": path.encode()}
+        endpoint = WebsocketEndpoint(hub)
+        self.task = asyncio.create_task(endpoint(scope, self._incoming.get, self._take))
+
+    @classmethod
+    def open(cls, hub: Hub, document: str) -> Self:
+        return cls(hub, f"/ws/{quote(document)}")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.reading.set()
+        self.disconnect()
+        async with deadline():
+            await self.task
+
+    async def _take(self, message: Any) -> None:
+        await self.reading.wait()
+        if message["type"] == "websocket.accept":
+            self.accepted = True
+        elif message["type"] == "websocket.send":
+            assert self.closed is None, "a frame after the close frame"
+            self.sent.append(message["bytes"])
+        else:
+            self.closed = message["code"], message["reason"]
+            self.disconnect(message["code"])
+        self._changed.set()
+
+    def send(self, *frames: bytes) -> None:
+        for frame in frames:
+            self._incoming.put_nowait({"type": "websocket.receive", "bytes": frame})
+
+    def send_update(self, update: bytes) -> None:
+        self.send(wire.encode_update(update))
+
+    def send_text(self, text: str) -> None:
+        self._incoming.put_nowait({"type": "websocket.receive", "text": text})
+
+    def disconnect(self, code: int = 1000) -> None:
+        self._incoming.put_nowait({"type": "websocket.disconnect", "code": code, "reason": ""})
+
+    async def next(self) -> wire.Message:
+        """Wait for the next frame."""
+        await self._wait(lambda: len(self.sent) > self._read)
+        self._read += 1
+        (message,) = wire.decode(self.sent[self._read - 1])
+        return message
+
+    async def wait_text(self, text: str) -> None:
+        """Wait until the updates that were sent, applied to a document, make ``text``."""
+        await self._wait(lambda: text_of(*self.updates) == text)
+
+    @property
+    def updates(self) -> list[bytes]:
+        messages = [message for frame in self.sent for message in wire.decode(frame)]
+        return [m.update for m in messages if isinstance(m, wire.Update | wire.SyncStep2)]
+
+    async def wait_closed(self) -> tuple[int, str]:
+        """Wait for the close frame; return its code and reason."""
+        await self._wait(lambda: self.closed is not None)
+        assert self.closed is not None
+        return self.closed
+
+    async def _wait(self, condition: Callable[[], bool]) -> None:
+        try:
+            async with deadline():
+                while not condition():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise AssertionError(f"sent {self.sent}, closed {self.closed}") from None
