@@ -1,0 +1,435 @@
+"""Whose cursor is where: exactly what y-protocols says, and exact removal (field note 21)."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from relay_support import AwarenessTuple, decode_awareness_states, encode_awareness_states
+
+from relay.awareness import AwarenessStates
+from relay.errors import MalformedMessage
+from relay.limits import (
+    AWARENESS_BYTES_MAX,
+    AWARENESS_CLIENTS_PER_CONNECTION_MAX,
+    AWARENESS_CLOCKS_MAX,
+)
+from relay.wire.lib0 import write_var_bytes, write_var_uint
+
+ANN, BEN, CEM = "ann's connection", "ben's connection", "cem's connection"
+
+# From y-protocols 1.0.7: encodeAwarenessUpdate of a client with one state, of two, of a removal.
+ONE_STATE = bytes.fromhex(
+    "010701357b2275736572223a7b226e616d65223a224ac3bc7267656e222c22636f6c6f72223a2223663030227d"
+    "2c22637572736f72223a337d"
+)
+TWO_STATES = bytes.fromhex(
+    "020701357b2275736572223a7b226e616d65223a224ac3bc7267656e222c22636f6c6f72223a2223663030227d"
+    "2c22637572736f72223a337d80d0acf30e0c207b226e223a6e756c6c2c2266223a5b312e352c747275652c22f0"
+    "9f9880225d7d"
+)
+REMOVED = bytes.fromhex("0180d0acf30e0c046e756c6c")
+
+
+@pytest.fixture
+def states() -> AwarenessStates:
+    return AwarenessStates()
+
+
+def announce(
+    states: AwarenessStates, owner: str, *entries: AwarenessTuple, now_s: float = 0.0
+) -> list[AwarenessTuple]:
+    """Apply an update; return what the others get."""
+    return news(states.apply(encode_awareness_states(*entries), owner, now_s))
+
+
+def news(payload: bytes | None) -> list[AwarenessTuple]:
+    if payload is None:
+        return []
+    entries = decode_awareness_states(payload)
+    assert entries, "an update of nobody is no news"
+    return entries
+
+
+def present(states: AwarenessStates) -> dict[int, str]:
+    return {client: state for client, _, state in news(states.all_states())}
+
+
+def many(count: int, clock: int = 1, state: str = "1", first: int = 1) -> bytes:
+    parts = [write_var_uint(count)]
+    for client in range(first, first + count):
+        parts += [write_var_uint(client), write_var_uint(clock), write_var_bytes(state.encode())]
+    return b"".join(parts)
+
+
+# ---- what is taken in ---------------------------------------------------------------------------
+
+
+def test_the_bytes_of_y_protocols_are_passed_on_as_they_came(states: AwarenessStates) -> None:
+    assert states.all_states() is None
+    assert states.apply(ONE_STATE, ANN, 0.0) == ONE_STATE
+    assert states.all_states() == ONE_STATE
+    # The first of the two is known: only the other is news.
+    assert news(states.apply(TWO_STATES, ANN, 0.0)) == [
+        (4_000_000_000, 12, '{"n":null,"f":[1.5,true,"😀"]}')
+    ]
+    assert states.all_states() == TWO_STATES
+    assert states.apply(REMOVED, ANN, 0.0) == REMOVED
+    assert states.all_states() == ONE_STATE
+
+
+def test_a_newer_clock_is_taken_and_an_older_or_equal_one_is_not(states: AwarenessStates) -> None:
+    assert announce(states, ANN, (1, 5, '"a"')) == [(1, 5, '"a"')]
+    assert announce(states, ANN, (1, 5, '"b"')) == []
+    assert announce(states, ANN, (1, 4, '"c"')) == []
+    assert announce(states, ANN, (1, 4, "null")) == []
+    assert present(states) == {1: '"a"'}
+    assert announce(states, ANN, (1, 6, '"d"')) == [(1, 6, '"d"')]
+    assert present(states) == {1: '"d"'}
+
+
+def test_null_at_the_same_clock_removes_a_state_once(states: AwarenessStates) -> None:
+    announce(states, ANN, (1, 5, '"a"'))
+    assert announce(states, ANN, (1, 5, "null")) == [(1, 5, "null")]
+    assert present(states) == {}
+    assert announce(states, ANN, (1, 5, "null")) == []
+
+
+def test_the_clock_is_kept_after_a_removal(states: AwarenessStates) -> None:
+    """A state that was on its way when its client was removed must not come back."""
+    announce(states, ANN, (1, 5, '"a"'))
+    announce(states, ANN, (1, 7, "null"))
+    assert announce(states, BEN, (1, 6, '"stale"')) == []
+    assert announce(states, BEN, (1, 7, '"stale"')) == []
+    assert present(states) == {}
+    assert announce(states, ANN, (1, 8, '"back"')) == [(1, 8, '"back"')]
+
+
+def test_one_update_may_hold_news_and_what_is_old(states: AwarenessStates) -> None:
+    announce(states, ANN, (1, 5, '"a"'), (2, 5, '"b"'))
+    assert announce(states, ANN, (1, 4, '"x"'), (2, 6, '"c"'), (3, 1, '"d"')) == [
+        (2, 6, '"c"'),
+        (3, 1, '"d"'),
+    ]
+    assert present(states) == {1: '"a"', 2: '"c"', 3: '"d"'}
+
+
+def test_null_with_spaces_is_a_removal_too(states: AwarenessStates) -> None:
+    announce(states, ANN, (1, 1, '"a"'))
+    assert announce(states, ANN, (1, 2, " null\n")) == [(1, 2, "null")]
+    assert present(states) == {}
+
+
+@pytest.mark.xfail(strict=True, reason="entries of one update are not judged one after the other")
+def test_a_client_twice_in_one_update_is_taken_in_order_as_y_protocols_does(
+    states: AwarenessStates,
+) -> None:
+    announce(states, ANN, (1, 5, '"new"'), (1, 3, '"old"'))
+    assert present(states) == {1: '"new"'}
+    announce(states, ANN, (2, 5, "null"), (2, 5, '"stale"'))
+    assert present(states) == {1: '"new"'}
+
+
+# ---- the end of a connection: field note 21 -----------------------------------------------------
+
+
+def test_a_closed_connection_takes_all_its_clients_and_nobody_elses(
+    states: AwarenessStates,
+) -> None:
+    """Field note 21: everybody's were removed; or only the first of several."""
+    announce(states, ANN, (1, 1, '"a1"'))
+    announce(states, BEN, (10, 1, '"b1"'), (11, 1, '"b2"'))
+    announce(states, BEN, (12, 3, '"b3"'))
+    announce(states, CEM, (20, 1, '"c1"'))
+    removed = news(states.remove_owner(BEN))
+    assert sorted(removed) == [(10, 1, "null"), (11, 1, "null"), (12, 3, "null")]
+    assert present(states) == {1: '"a1"', 20: '"c1"'}
+    assert states.remove_owner(BEN) is None
+
+
+def test_a_removal_carries_the_clock_that_clients_hold(states: AwarenessStates) -> None:
+    """Encoded from the state, which is gone, there is no clock, and ghost cursors stay."""
+    announce(states, ANN, (1, 100, '"a"'))
+    announce(states, ANN, (1, 101, '"b"'))
+    assert news(states.remove_owner(ANN)) == [(1, 101, "null")]
+    assert announce(states, BEN, (1, 101, '"stale"')) == []
+    assert announce(states, BEN, (1, 102, '"back"')) == [(1, 102, '"back"')]
+
+
+def test_a_connection_that_announced_nothing_removes_nothing(states: AwarenessStates) -> None:
+    announce(states, ANN, (1, 1, '"a"'))
+    assert states.remove_owner(BEN) is None
+    assert present(states) == {1: '"a"'}
+
+
+def test_a_client_that_removed_itself_is_not_removed_again(states: AwarenessStates) -> None:
+    announce(states, ANN, (1, 1, '"a"'), (2, 1, '"b"'))
+    announce(states, ANN, (1, 2, "null"))
+    assert news(states.remove_owner(ANN)) == [(2, 1, "null")]
+
+
+def test_a_reconnect_before_the_old_connections_end_keeps_the_cursor(
+    states: AwarenessStates,
+) -> None:
+    announce(states, "old", (1, 1, '"a"'), (2, 1, '"b"'))
+    announce(states, "new", (1, 2, '"a"'))
+    assert news(states.remove_owner("old")) == [(2, 1, "null")]
+    assert present(states) == {1: '"a"'}
+    assert news(states.remove_owner("new")) == [(1, 2, "null")]
+
+
+@pytest.mark.xfail(strict=True, reason="an equal clock leaves the client with its old connection")
+def test_a_reconnect_with_the_same_clock_keeps_the_cursor(states: AwarenessStates) -> None:
+    """On open, a stock client announces its state anew at the clock that it has."""
+    announce(states, "old", (1, 1, '"a"'))
+    announce(states, "new", (1, 1, '"a"'))
+    assert states.remove_owner("old") is None
+    assert present(states) == {1: '"a"'}
+    assert news(states.remove_owner("new")) == [(1, 1, "null")]
+
+
+def test_what_another_connection_removed_is_not_removed_by_its_owners_end(
+    states: AwarenessStates,
+) -> None:
+    """A stock client tells the others' removals after its own timeout."""
+    announce(states, ANN, (1, 1, '"a"'))
+    assert announce(states, BEN, (1, 1, "null")) == [(1, 1, "null")]
+    assert states.remove_owner(ANN) is None
+    assert states.remove_owner(BEN) is None
+
+
+# ---- time ---------------------------------------------------------------------------------------
+
+
+def test_a_state_expires_when_it_was_not_renewed(states: AwarenessStates) -> None:
+    announce(states, ANN, (1, 1, '"a"'), now_s=10.0)
+    announce(states, BEN, (2, 1, '"b"'), now_s=20.0)
+    assert states.expire(before_s=10.0) is None
+    assert news(states.expire(before_s=10.1)) == [(1, 1, "null")]
+    assert states.expire(before_s=10.1) is None
+    assert present(states) == {2: '"b"'}
+    assert states.remove_owner(ANN) is None
+
+
+def test_a_renewed_state_does_not_expire(states: AwarenessStates) -> None:
+    announce(states, ANN, (1, 1, '"a"'), now_s=10.0)
+    announce(states, ANN, (1, 2, '"a"'), now_s=25.0)
+    assert states.expire(before_s=25.0) is None
+    assert news(states.expire(before_s=25.1)) == [(1, 2, "null")]
+
+
+# ---- what is refused ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        '{"x":NaN}',
+        "[1,Infinity]",
+        "",
+        "{no",
+        "{'x':1}",
+        '{"x":1,}',
+        "[1,]",
+        "undefined",
+        "nul",
+        "01",
+        "+1",
+        "1 2",
+        '"a',
+        '"\x01"',
+        '"tab\t"',
+        '"\\x41"',
+        "\ufeff1",
+        "٣",
+        "[" * 100_000,
+    ],
+)
+def test_a_state_that_javascript_cannot_parse_is_refused(
+    states: AwarenessStates, state: str
+) -> None:
+    """Stock clients parse states unguarded: one bad state would throw in each of them."""
+    data = state.encode()
+    payload = b"\x01\x01\x01" + write_var_bytes(data)
+    with pytest.raises(MalformedMessage, match="JSON"):
+        states.apply(payload, ANN, 0.0)
+    assert states.all_states() is None
+
+
+@pytest.mark.parametrize(
+    "state",
+    ["{}", "0", "false", '""', "-0.5e-7", "1e999", ' {"a" : [] }\r\n', '"\\ud800"', '"\u2028"'],
+)
+def test_a_state_of_any_json_is_taken_as_it_is(states: AwarenessStates, state: str) -> None:
+    assert announce(states, ANN, (1, 1, state)) == [(1, 1, state)]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "",
+        "01",
+        "0101",
+        "010101",
+        "01010105616263",
+        "0201010131",
+        "ffffffff0f",
+        "01" + "ff" * 9,
+        "010101" + "02fffe",  # not UTF-8
+        "010101" + "05" + "22eda08022",  # a surrogate as UTF-8 has none
+        "0101010131" + "00",
+        "00" + "00",
+    ],
+)
+def test_what_is_no_awareness_update_is_malformed(states: AwarenessStates, payload: str) -> None:
+    with pytest.raises(MalformedMessage):
+        states.apply(bytes.fromhex(payload), ANN, 0.0)
+    assert states.all_states() is None
+
+
+def test_nothing_of_a_malformed_update_counts(states: AwarenessStates) -> None:
+    announce(states, ANN, (1, 1, '"a"'))
+    good = encode_awareness_states((1, 2, "null"), (2, 1, '"b"'))
+    for end in range(len(good)):
+        with pytest.raises(MalformedMessage):
+            states.apply(good[:end], ANN, 0.0)
+    with pytest.raises(MalformedMessage):
+        announce(states, ANN, (1, 2, "null"), (2, 1, "NaN"))
+    assert present(states) == {1: '"a"'}
+    assert announce(states, ANN, (1, 2, '"c"')) == [(1, 2, '"c"')]
+
+
+@given(st.binary(max_size=60))
+def test_whatever_the_bytes_they_apply_or_are_malformed(payload: bytes) -> None:
+    states = AwarenessStates()
+    try:
+        states.apply(payload, ANN, 0.0)
+    except MalformedMessage:
+        assert states.all_states() is None
+
+
+# ---- bounds -------------------------------------------------------------------------------------
+
+
+def test_an_update_is_bounded_in_bytes(states: AwarenessStates) -> None:
+    def payload(total: int) -> bytes:
+        text = b'"' + b"x" * (total - 8) + b'"'
+        return b"\x01\x01\x01" + write_var_bytes(text)
+
+    assert len(payload(AWARENESS_BYTES_MAX)) == AWARENESS_BYTES_MAX
+    assert states.apply(payload(AWARENESS_BYTES_MAX), ANN, 0.0) is not None
+    with pytest.raises(MalformedMessage, match=f"the bound is {AWARENESS_BYTES_MAX}"):
+        states.apply(payload(AWARENESS_BYTES_MAX + 1), ANN, 0.0)
+
+
+def test_the_clients_of_one_update_are_bounded(states: AwarenessStates) -> None:
+    bound = AWARENESS_CLIENTS_PER_CONNECTION_MAX
+    with pytest.raises(MalformedMessage, match=f"awareness of {bound + 1} clients"):
+        states.apply(many(bound + 1), ANN, 0.0)
+    assert states.all_states() is None
+    assert states.apply(many(bound), ANN, 0.0) == many(bound)
+
+
+def test_the_clients_of_one_connection_are_bounded(states: AwarenessStates) -> None:
+    bound = AWARENESS_CLIENTS_PER_CONNECTION_MAX
+    states.apply(many(bound), ANN, 0.0)
+    with pytest.raises(MalformedMessage, match=f"more than {bound} clients"):
+        states.apply(many(1, first=bound + 1), ANN, 0.0)
+    # Renewing those it has is no more, and others have their own.
+    assert states.apply(many(bound, clock=2), ANN, 0.0) == many(bound, clock=2)
+    assert states.apply(many(1, first=bound + 1), BEN, 0.0) is not None
+    # One that is given up makes room.
+    states.apply(many(1, clock=3, state="null"), ANN, 0.0)
+    assert states.apply(many(1, first=bound + 2), ANN, 0.0) is not None
+
+
+def test_kept_clocks_are_bounded_and_the_oldest_are_forgotten_first(
+    states: AwarenessStates,
+) -> None:
+    at_once = AWARENESS_CLIENTS_PER_CONNECTION_MAX
+    states.apply(many(1, clock=5), ANN, 0.0)
+    last = 1
+    while last <= AWARENESS_CLOCKS_MAX:
+        states.apply(many(at_once, clock=5, state="null", first=last + 1), BEN, 0.0)
+        last += at_once
+    surplus = last - AWARENESS_CLOCKS_MAX
+    assert surplus > 0
+    # Whoever is present is never forgotten, though it was the first of all.
+    assert states.apply(many(1, clock=4), CEM, 0.0) is None
+    assert present(states) == {1: "1"}
+    # The oldest removals are.
+    assert states.apply(many(1, clock=4, first=last), CEM, 0.0) is None
+    assert states.apply(many(1, clock=4, first=2 + surplus), CEM, 0.0) is None
+    assert states.apply(many(1, clock=4, first=1 + surplus), CEM, 0.0) is not None
+
+
+# ---- against a plain model ----------------------------------------------------------------------
+
+
+@dataclass
+class Model:
+    """Every client's clock, state and owner, by the rule of y-protocols, in the plainest way."""
+
+    clients: dict[int, tuple[int, str, str, float]] = field(default_factory=dict)
+
+    def apply(
+        self, entries: list[AwarenessTuple], owner: str, now_s: float
+    ) -> list[AwarenessTuple]:
+        accepted = []
+        for client, clock, state in entries:
+            known_clock, known_state, _, _ = self.clients.get(client, (-1, "null", "", 0.0))
+            is_removal = clock == known_clock and state == "null" != known_state
+            if clock > known_clock or is_removal:
+                self.clients[client] = (clock, state, owner, now_s)
+                accepted.append((client, clock, state))
+        return accepted
+
+    def remove_owner(self, owner: str) -> list[AwarenessTuple]:
+        return self._remove({c for c, known in self.clients.items() if known[2] == owner})
+
+    def expire(self, before_s: float) -> list[AwarenessTuple]:
+        return self._remove({c for c, known in self.clients.items() if known[3] < before_s})
+
+    def _remove(self, clients: set[int]) -> list[AwarenessTuple]:
+        removed = []
+        for client in clients:
+            clock, state, owner, seen_s = self.clients[client]
+            if state != "null":
+                self.clients[client] = (clock, "null", owner, seen_s)
+                removed.append((client, clock, "null"))
+        return removed
+
+    def present(self) -> dict[int, str]:
+        return {c: known[1] for c, known in self.clients.items() if known[1] != "null"}
+
+
+owners = st.sampled_from([ANN, BEN, CEM])
+updates = st.lists(
+    st.tuples(st.integers(1, 6), st.integers(0, 6), st.sampled_from(["null", '"a"', '"b"', "{}"])),
+    max_size=4,
+    unique_by=lambda entry: entry[0],
+)
+events = st.one_of(
+    st.tuples(st.just("apply"), owners, updates),
+    st.tuples(st.just("leave"), owners),
+    st.tuples(st.just("expire"), st.integers(0, 20)),
+)
+
+
+@given(st.lists(events, max_size=30))
+def test_any_course_of_events_goes_as_in_the_model(course: list[tuple]) -> None:
+    states, model = AwarenessStates(), Model()
+    for now_s, event in enumerate(course):
+        match event:
+            case ("apply", owner, entries):
+                found = announce(states, owner, *entries, now_s=float(now_s))
+                assert found == model.apply(entries, owner, float(now_s))
+            case ("leave", owner):
+                assert sorted(news(states.remove_owner(owner))) == sorted(model.remove_owner(owner))
+            case ("expire", age_s):
+                found = news(states.expire(float(now_s - age_s)))
+                assert sorted(found) == sorted(model.expire(float(now_s - age_s)))
+        assert present(states) == model.present()

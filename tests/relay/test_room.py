@@ -1,0 +1,138 @@
+"""One document's conversation: what a frame brings about, decided without doing any of it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from relay_support import decode_awareness_states, encode_awareness_states
+
+from relay.errors import MalformedMessage
+from relay.limits import AWARENESS_TIMEOUT_S
+from relay.room import AnswerStep1, Effect, Reply, Room, SpreadAwareness, Submit
+from relay.wire import y_websocket as wire
+
+ANN, BEN = "ann's connection", "ben's connection"
+
+
+def awareness(*entries: tuple[int, int, str]) -> bytes:
+    return wire.encode_awareness(encode_awareness_states(*entries))
+
+
+def spread(*entries: tuple[int, int, str]) -> SpreadAwareness:
+    return SpreadAwareness(awareness(*entries))
+
+
+def same(found: object, expected: list[Effect]) -> bool:
+    """Compare with types: tuples of one field are equal across them."""
+    effects = list(found)  # type: ignore[call-overload]
+    return effects == expected and list(map(type, effects)) == list(map(type, expected))
+
+
+def test_an_update_is_submitted_as_news() -> None:
+    found = Room().receive(ANN, wire.encode_update(b"\x00\x00"), 0.0)
+    assert same(found, [Submit(b"\x00\x00", repeats=False)])
+
+
+def test_a_sync_step_2_is_submitted_as_what_may_repeat() -> None:
+    found = Room().receive(ANN, wire.encode_sync_step_2(b"\x00\x00"), 0.0)
+    assert same(found, [Submit(b"\x00\x00", repeats=True)])
+
+
+def test_a_sync_step_1_is_answered_later_with_what_the_sender_lacks() -> None:
+    found = Room().receive(ANN, wire.encode_sync_step_1(b"\x00"), 0.0)
+    assert same(found, [AnswerStep1(b"\x00")])
+
+
+def test_the_messages_of_a_frame_take_effect_in_order() -> None:
+    frame = (
+        wire.encode_sync_step_1(b"\x00")
+        + awareness((1, 1, '"a"'))
+        + wire.encode_sync_step_2(b"2")
+        + b"\x03"
+        + wire.encode_update(b"3")
+    )
+    assert same(
+        Room().receive(ANN, frame, 0.0),
+        [
+            AnswerStep1(b"\x00"),
+            spread((1, 1, '"a"')),
+            Submit(b"2", repeats=True),
+            Reply(awareness((1, 1, '"a"'))),
+            Submit(b"3", repeats=False),
+        ],
+    )
+
+
+def test_awareness_that_is_no_news_is_not_spread() -> None:
+    room = Room()
+    assert same(room.receive(ANN, awareness((1, 2, '"a"')), 0.0), [spread((1, 2, '"a"'))])
+    assert same(room.receive(ANN, awareness((1, 1, '"b"')), 0.0), [])
+    assert same(room.receive(ANN, awareness(), 0.0), [])
+
+
+def test_a_new_connection_is_told_of_everybody_present() -> None:
+    room = Room()
+    assert same(room.join(), [])
+    room.receive(ANN, awareness((1, 1, '"a"'), (2, 1, '"b"')), 0.0)
+    room.receive(BEN, awareness((3, 1, '"c"'), (2, 2, "null")), 0.0)
+    assert same(room.join(), [Reply(awareness((1, 1, '"a"'), (3, 1, '"c"')))])
+    assert same(room.receive(BEN, b"\x03", 0.0), room.join())
+    assert room.all_states() == awareness((1, 1, '"a"'), (3, 1, '"c"'))
+
+
+def test_nobody_is_told_of_nobody() -> None:
+    room = Room()
+    assert room.all_states() is None
+    assert same(room.receive(ANN, b"\x03", 0.0), [])
+
+
+def test_a_connection_that_leaves_takes_its_clients_and_nobody_elses() -> None:
+    """Field note 21."""
+    room = Room()
+    room.receive(ANN, awareness((1, 1, '"a"'), (2, 1, '"b"')), 0.0)
+    room.receive(BEN, awareness((3, 1, '"c"')), 0.0)
+    (effect,) = room.leave(ANN)
+    gone = decode_awareness_states(wire.decode(effect.frame)[0].payload)
+    assert sorted(gone) == [(1, 1, "null"), (2, 1, "null")]
+    assert same(room.join(), [Reply(awareness((3, 1, '"c"')))])
+    assert same(room.leave(ANN), [])
+
+
+def test_time_removes_clients_that_were_not_renewed() -> None:
+    room = Room()
+    room.receive(ANN, awareness((1, 1, '"a"')), 100.0)
+    room.receive(ANN, awareness((2, 1, '"b"')), 110.0)
+    assert same(room.tick(100.0 + AWARENESS_TIMEOUT_S), [])
+    assert same(room.tick(100.1 + AWARENESS_TIMEOUT_S), [spread((1, 1, "null"))])
+    assert same(room.tick(100.2 + AWARENESS_TIMEOUT_S), [])
+    assert same(room.join(), [Reply(awareness((2, 1, '"b"')))])
+
+
+@pytest.mark.parametrize("broken", [b"\x04", b"\x00\x02\x05a", b"\x80"])
+def test_a_frame_that_does_not_decode_has_no_effect_at_all(broken: bytes) -> None:
+    room = Room()
+    with pytest.raises(MalformedMessage):
+        room.receive(ANN, awareness((1, 1, '"a"')) + broken, 0.0)
+    assert room.all_states() is None
+
+
+@pytest.mark.xfail(strict=True, reason="what comes before a broken awareness update stays applied")
+def test_a_frame_with_broken_awareness_has_no_effect_at_all() -> None:
+    """The others would never hear of a removal that was taken in and then thrown away."""
+    room = Room()
+    room.receive(BEN, awareness((3, 1, '"c"')), 0.0)
+    with pytest.raises(MalformedMessage):
+        room.receive(ANN, awareness((3, 2, "null")) + wire.encode_awareness(b"\x01"), 0.0)
+    assert room.all_states() == awareness((3, 1, '"c"'))
+
+
+@given(st.lists(st.tuples(st.sampled_from([ANN, BEN]), st.binary(max_size=30)), max_size=5))
+def test_whatever_the_frames_they_have_effects_or_are_malformed(
+    frames: list[tuple[str, bytes]],
+) -> None:
+    room = Room()
+    for now_s, (sender, frame) in enumerate(frames):
+        try:
+            effects = room.receive(sender, frame, float(now_s))
+        except MalformedMessage:
+            continue
+        assert all(isinstance(effect, Effect) for effect in effects)
