@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -206,3 +208,27 @@ async def submit(document: Document, *updates: bytes, repeats: bool = False) -> 
         document.submit(update, recorder, repeats=repeats)
     await document.wait_settled()
     return recorder
+
+
+def bytes_of(path: Path) -> bytes:
+    """The whole file."""
+    return path.read_bytes()
+
+
+def overwrite(path: Path, content: bytes) -> None:
+    """Put other bytes in the place of the file's; no store is open."""
+    path.write_bytes(content)
+
+
+def steal_lock(path: Path) -> None:
+    """Let the next who opens the store think that nobody has it open.
+
+    As on a network file system that forgets a lock, its holder unaware.
+    """
+    path.with_name(path.name + ".lock").unlink()
+
+
+def run_python(program: str, *arguments: object) -> bytes:
+    """What a Python program prints that runs in a process of its own."""
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, check=True).stdout

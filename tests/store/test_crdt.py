@@ -1,7 +1,5 @@
 """yjs_store.crdt: merging, comparing and holding updates without losing what is pending."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pycrdt
@@ -14,6 +12,7 @@ from yjs_store.limits import MERGE_SLICE, PENDING_SCAN_UPDATES
 
 from .editing import Editor, letters, read, read_with_y_py
 from .histories import delivered_histories, deliveries, histories
+from .stores import run_python
 from .update_v1 import ids_of
 
 PROCESS_STATUS = Path("/proc/self/status")
@@ -186,8 +185,7 @@ try:
 except UpdateRefused:
     print(largest_kib() - before_kib)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-    assert int(done.stdout) < 50_000
+    assert int(run_python(program)) < 50_000
 
 
 # ---- fold and difference ------------------------------------------------------------------------

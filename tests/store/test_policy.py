@@ -1,0 +1,98 @@
+"""yjs_store.policy: when a checkpoint is due."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from yjs_store import CheckpointPolicy, Head
+from yjs_store.limits import CHECKPOINT_RETRY_FIRST_S, CHECKPOINT_RETRY_MAX_S, MIB
+from yjs_store.policy import checkpoint_due, checkpoint_retry_s
+
+POLICY = CheckpointPolicy(rows_max=10, rows_per_snapshot_mib=100, bytes_min=1000)
+
+EMPTY = Head(
+    document_id=1,
+    name="n",
+    uid=bytes(16),
+    last_seq=0,
+    cut_seq=0,
+    journal_bytes=0,
+    snapshot_id=None,
+    snapshot_bytes=0,
+    created_ms=0,
+    updated_ms=0,
+    deleted_ms=None,
+)
+
+
+def head(rows: int, journal_bytes: int, snapshot_bytes: int = 0) -> Head:
+    return replace(
+        EMPTY,
+        last_seq=40 + rows,
+        cut_seq=40,
+        journal_bytes=journal_bytes,
+        snapshot_bytes=snapshot_bytes,
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "journal_bytes", "snapshot_bytes", "reason"),
+    [
+        (0, 0, 0, None),
+        (9, 999, 0, None),
+        (10, 0, 0, "rows"),
+        (9, 1000, 0, "bytes"),
+        (10, 1000, 0, "rows"),
+        (9, 1000, 1001, None),
+        (9, 1001, 1001, "bytes"),
+        (109, 0, MIB, None),
+        (110, 0, MIB, "rows"),
+        (110, 0, MIB + MIB // 50, None),
+    ],
+)
+def test_a_checkpoint_is_due_at_its_bounds(
+    rows: int, journal_bytes: int, snapshot_bytes: int, reason: str | None
+) -> None:
+    assert checkpoint_due(head(rows, journal_bytes, snapshot_bytes), POLICY) == reason
+
+
+@given(st.integers(0, 10**12))
+def test_a_checkpoint_is_never_due_without_rows(snapshot_bytes: int) -> None:
+    assert checkpoint_due(head(0, 0, snapshot_bytes), CheckpointPolicy()) is None
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**6), st.integers(0, 10**9))
+def test_more_journal_never_makes_a_checkpoint_less_due(
+    snapshot_bytes: int, rows: int, journal_bytes: int
+) -> None:
+    if checkpoint_due(head(rows, journal_bytes, snapshot_bytes), POLICY) is not None:
+        assert checkpoint_due(head(rows + 1, journal_bytes, snapshot_bytes), POLICY) is not None
+        assert checkpoint_due(head(rows, journal_bytes + 1, snapshot_bytes), POLICY) is not None
+
+
+def test_what_checkpoints_write_is_a_small_multiple_of_what_was_accepted() -> None:
+    update_bytes, accepted, written = 1000, 0, 0
+    document = head(0, 0)
+    while accepted < 50 * MIB:
+        accepted += update_bytes
+        document = replace(
+            document,
+            last_seq=document.last_seq + 1,
+            journal_bytes=document.journal_bytes + update_bytes,
+        )
+        if checkpoint_due(document, CheckpointPolicy()) is not None:
+            # Nothing folds away: the worst case.
+            written += accepted
+            document = head(0, 0, accepted)
+    assert written <= 3 * accepted
+
+
+def test_a_failed_checkpoint_is_left_alone_twice_as_long_each_time_up_to_a_bound() -> None:
+    waits_s = [checkpoint_retry_s(failures) for failures in range(1, 40)]
+    assert waits_s[0] == CHECKPOINT_RETRY_FIRST_S
+    assert waits_s[-1] == CHECKPOINT_RETRY_MAX_S
+    for shorter_s, longer_s in itertools.pairwise(waits_s):
+        assert longer_s == min(2 * shorter_s, CHECKPOINT_RETRY_MAX_S)
