@@ -1,0 +1,1 @@
+"""What the benchmarks share: a black-box server, cheap clients, floors, checks, reports."""
