@@ -33,6 +33,9 @@ def main(port: int, document: str, count: int) -> None:
     frames = make_frames(count)
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(opening_handshake(port, document))
+        # Nothing may follow the handshake before its answer (RFC 6455).
+        answer = connection.recv(4096)
+        assert b" 101 " in answer.splitlines()[0], answer
         threading.Thread(target=discard, args=(connection,), daemon=True).start()
         for i in range(0, count, FRAMES_PER_WRITE):
             connection.sendall(b"".join(frames[i : i + FRAMES_PER_WRITE]))

@@ -36,12 +36,15 @@ async def flood(server: RunningServer, document: str, keystrokes: int) -> AsyncI
         cwd=TESTS_DIRECTORY,
         stdin=asyncio.subprocess.PIPE,
     )
+    assert process.stdin is not None
     try:
         yield
-    finally:
-        assert process.stdin is not None
         process.stdin.close()
         assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 def flooded(peer: Peer) -> int:
