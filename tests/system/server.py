@@ -88,6 +88,14 @@ class RunningServer:
         """Ask it to end; `wait_ended` says what came of it."""
         self._running().send_signal(how)
 
+    def freeze(self) -> None:
+        """Stop it in its tracks (SIGSTOP); what is sent to it now waits in its sockets."""
+        self._running().send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on; signals that came meanwhile reach it first."""
+        self._running().send_signal(signal.SIGCONT)
+
     async def wait_ended(self) -> None:
         """Wait for the end of a process that was asked to end.
 

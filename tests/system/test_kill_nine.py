@@ -94,12 +94,13 @@ async def write_until_closed(peer: Peer, chance: random.Random, tag: str) -> Non
 
 
 def edit_at_random(doc: Document, chance: random.Random, token: str) -> None:
-    """Leave a token that is never deleted, and something that may be."""
-    array_of(doc).append(token)
+    """Only delete, now and then; otherwise leave a token for good, and more that may go."""
     text = text_of(doc)
+    if len(text) > 200 and chance.random() < 0.3:
+        del text[chance.randrange(100) : chance.randrange(101, 200)]
+        return
+    array_of(doc).append(token)
     map_of(doc)[f"key {chance.randrange(20)}"] = token
-    if len(text) > 200:
-        del text[chance.randrange(100) : chance.randrange(100, 200)]
     text.insert(chance.randrange(len(text) + 1), f"<{token}>")
 
 
@@ -126,7 +127,8 @@ def check_nothing_is_missing(peer: Peer, stored: Document) -> None:
     tokens = set(array_of(stored).to_py() or [])
     missing = set(array_of(peer.confirmed).to_py() or []) - tokens
     assert not missing, f"{peer.document}: {len(missing)} that were seen, {sorted(missing)[:5]}"
-    assert covers(stored, merge_updates(*peer.updates)), f"{peer.document}: structs or deletions"
+    is_complete = covers(stored, merge_updates(*peer.updates))
+    assert is_complete, f"{peer.document}: structs or deletions that were seen"
 
 
 def content_of(doc: Document) -> tuple[object, object, str]:
