@@ -40,13 +40,26 @@ class WatchedBackend(SqliteBackend):
         self.before: dict[str, Hook] = {}
         self.after: dict[str, Hook] = {}
         self.commits: list[list[tuple[str, int]]] = []
+        self.failures: list[StoreError] = []
+        self._failed = asyncio.Event()
 
     async def append(self, appends: Sequence[Append]) -> Sequence[int]:
-        await self._run(self.before, "append")
-        ids = await super().append(appends)
-        self.commits.append([(item.after.head.name, item.row.seq) for item in appends])
+        try:
+            await self._run(self.before, "append")
+            ids = await super().append(appends)
+        except StoreError as error:
+            self.failures.append(error)
+            self._failed.set()
+            raise
+        self.commits.append(sorted((item.after.head.name, item.row.seq) for item in appends))
         await self._run(self.after, "append")
         return ids
+
+    async def wait_failures(self, count: int) -> None:
+        """Wait until so many appends have failed."""
+        while len(self.failures) < count:
+            self._failed.clear()
+            await self._failed.wait()
 
     async def load(self, name: str) -> StoredDocument | None:
         await self._run(self.before, "load")
@@ -119,19 +132,13 @@ class Failing:
     def __init__(self, error: BaseException, times: int = 1 << 60) -> None:
         self._error = error
         self._left = times
-        self._failed = asyncio.Event()
         self.count = 0
 
     async def __call__(self) -> None:
         if self._left:
             self._left -= 1
             self.count += 1
-            self._failed.set()
             raise self._error
-
-    async def wait_failed(self) -> None:
-        """Wait until it has raised once."""
-        await self._failed.wait()
 
     def mend(self) -> None:
         """Raise no more."""

@@ -19,6 +19,7 @@ from yjs_store import (
     StoreBusy,
     StoreClosed,
     StoreError,
+    StoreFull,
     StoreInUse,
     StoreTooNew,
     StoreUnusable,
@@ -270,6 +271,22 @@ async def test_somebody_elses_lock_is_busy_and_nothing_is_stored(
         connection.execute("ROLLBACK")
     await append(backend, head, b"two")
     assert await assembled(backend, "n") == [b"one", b"two"]
+
+
+async def test_a_full_disk_is_said_to_be_full_and_nothing_is_stored(
+    backend: WatchedBackend, path: Path
+) -> None:
+    head = await append(backend, fresh("n"), b"one")
+    await backend.execute("PRAGMA max_page_count = 1")
+    before = whole_file(path)
+    for item in (intent(head, b"x" * 50_000), intent(fresh("new"), b"x" * 50_000)):
+        with pytest.raises(StoreFull) as raised:
+            await backend.append([item])
+        assert raised.value.retry_safe
+    assert whole_file(path) == before
+    await backend.execute("PRAGMA max_page_count = 100000")
+    await append(backend, head, b"x" * 50_000)
+    assert await assembled(backend, "n") == [b"one", b"x" * 50_000]
 
 
 # ---- append -------------------------------------------------------------------------------------
