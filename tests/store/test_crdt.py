@@ -23,6 +23,9 @@ NOT_UPDATES = [b"", b"\x00", b"\xff" * 11, b"\x01\x01\x07", b"\x05hello", b"\x00
 PANIC_FIRST = bytes.fromhex("0101ef070004010174016100")
 PANIC_SECOND = bytes.fromhex("0101ef075f4158000001ef07012201")
 
+# A child of a letter that client 7 has yet to type: it decodes, and a Doc that has both raises.
+CHILD_OF_A_LETTER = bytes.fromhex("0101080028000700016b017e00")
+
 # Three edits of one client. Where the third comes first and the first comes last, a Doc keeps
 # the third as pending although nothing is missing any more.
 STUCK = [
@@ -471,6 +474,19 @@ def test_a_replica_says_when_the_decoder_failed() -> None:
     replica.integrate(PANIC_FIRST)
     with pytest.raises(crdt.IntegrationFailed):
         replica.integrate(PANIC_SECOND)
+
+
+@pytest.mark.xfail(strict=True, raises=RuntimeError, reason="this error is not translated")
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_replica_says_when_a_parent_is_no_parent(is_first: bool) -> None:
+    """Field note 18: or thirteen bytes of one client end the process."""
+    replica = crdt.Replica()
+    first, second = CHILD_OF_A_LETTER, letters("a", 7)[0]
+    if not is_first:
+        first, second = second, first
+    replica.integrate(first)
+    with pytest.raises(crdt.IntegrationFailed):
+        replica.integrate(second)
 
 
 def test_a_replica_says_when_it_cannot_be_built() -> None:
