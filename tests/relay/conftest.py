@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from relay_support import GatedBackend
+from relay_support import GatedBackend, make_store
 
 from relay.hub import Hub
-from yjs_store import CheckpointPolicy, Store
+from yjs_store import Store
 from yjs_store.backends.sqlite import SqliteBackend
-from yjs_store.store import new_uid, now_ms
 
 # How long an example takes is the machine's business.
 settings.register_profile("relay", deadline=None, print_blob=True)
@@ -29,7 +28,7 @@ async def backend(tmp_path: Path) -> AsyncIterator[GatedBackend]:
 
 @pytest.fixture
 async def store(backend: GatedBackend) -> AsyncIterator[Store]:
-    store = Store(backend, CheckpointPolicy(), now_ms, new_uid)
+    store = make_store(backend)
     yield store
     backend.append_error = None
     backend.open_gates()

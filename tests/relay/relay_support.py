@@ -19,9 +19,10 @@ from relay.endpoint import WebsocketEndpoint
 from relay.hub import Hub
 from relay.live_room import LiveRoom
 from relay.wire import y_websocket as wire
-from yjs_store import Store, open_store
+from yjs_store import CheckpointPolicy, Store, open_store
 from yjs_store.backends.sqlite import SqliteBackend
 from yjs_store.records import Append, StoredDocument
+from yjs_store.store import new_uid, now_ms
 
 # Reaching it means that something is stuck, not that the machine is slow.
 DEADLINE_S = 20.0
@@ -203,6 +204,23 @@ async def fresh_hub() -> AsyncIterator[tuple[Hub, Store]]:
                 yield hub, store
             finally:
                 await hub.close()
+
+
+def make_store(backend: GatedBackend) -> Store:
+    return Store(backend, CheckpointPolicy(), now_ms, new_uid)
+
+
+@asynccontextmanager
+async def reopened_hub(backend: GatedBackend) -> AsyncIterator[Hub]:
+    """Open a hub on what is stored, with nothing in memory, as after a restart."""
+    store = make_store(backend)
+    hub = Hub(store)
+    try:
+        yield hub
+    finally:
+        backend.open_gates()
+        await hub.close()
+        await store.close()
 
 
 # ---- sockets without a network ------------------------------------------------------------------
