@@ -1,0 +1,76 @@
+"""Log lines on standard error, of ours and of the libraries, in one shape."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from relay_process import environment
+
+PROGRAM = """
+import asyncio, logging, sys
+import structlog
+from relay.log import configure_logging
+
+configure_logging(*sys.argv[1:])
+log = structlog.get_logger("relay.test")
+for level in ("debug", "info", "warning", "error"):
+    getattr(log, level)(f"a {level}", document="Z\\u00fcrich", code=4400)
+logging.getLogger("some.library").warning("a library's %s", "warning")
+logging.getLogger("uvicorn.error").info("a server started")
+try:
+    1 / 0
+except ZeroDivisionError as error:
+    log.critical("broken", exc_info=error)
+"""
+
+
+def lines(level: str, log_format: str, tmp_path: Path) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, level, log_format],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert done.stdout == "", "standard output has the one line with the URL, and nothing else"
+    return done.stderr.splitlines()
+
+
+def test_json_lines_hold_level_logger_time_and_facts(tmp_path: Path) -> None:
+    entries = [json.loads(line) for line in lines("info", "json", tmp_path)]
+    first = entries[0]
+    assert first.pop("timestamp").endswith("Z")
+    assert first == {
+        "event": "a info",
+        "level": "info",
+        "logger": "relay.test",
+        "document": "Zürich",
+        "code": 4400,
+    }
+    # The server's own lines repeat what ours say; those of other libraries have our shape.
+    assert [entry["event"] for entry in entries[3:]] == ["a library's warning", "broken"]
+    assert entries[3]["logger"] == "some.library"
+    assert "ZeroDivisionError" in entries[4]["exception"]
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [
+        ("debug", ["a debug", "a info", "a warning", "a error", "a library's warning", "broken"]),
+        ("warning", ["a warning", "a error", "a library's warning", "broken"]),
+        ("error", ["a error", "broken"]),
+    ],
+)
+def test_less_severe_events_are_left_out(level: str, expected: list[str], tmp_path: Path) -> None:
+    entries = [json.loads(line) for line in lines(level, "json", tmp_path)]
+    assert [entry["event"] for entry in entries] == expected
+
+
+def test_human_lines_are_one_line_each_without_colours_in_a_file(tmp_path: Path) -> None:
+    first, *_ = lines("info", "human", tmp_path)
+    assert "\x1b" not in first
+    for part in ("info", "a info", "relay.test", "document=Zürich", "code=4400"):
+        assert part in first
