@@ -28,6 +28,7 @@ class Setup:
 
     command: Command
     repetitions: int
+    patience: int
     seed: int
     directory: Path
     cores: Cores
@@ -60,6 +61,13 @@ _OPTIONS = (
         default=3,
         show_default=True,
         help="Runs, each with a fresh server and store; medians are over these.",
+    ),
+    click.option(
+        "--patience",
+        type=click.IntRange(0, 100),
+        default=0,
+        show_default=True,
+        help="Further runs at most, in place of those that other programs disturbed.",
     ),
     click.option("--seed", default=1, show_default=True, help="Which keystrokes are typed."),
     click.option(
@@ -98,11 +106,12 @@ def run_program(name: str, scenario: Scenario, options: Mapping[str, Any]) -> No
     # Before the first thread exists, so that every one of this process stays here.
     pin(cores.generator)
     date = options["date"] or datetime.now(UTC).isoformat(timespec="seconds")
-    base: Path = options["directory"]
+    base: Path = options["directory"].resolve()
     base.mkdir(parents=True, exist_ok=True)
     setup = Setup(
         command=replace(RELAY, template=options["server"], path=options["path"]),
         repetitions=options["repetitions"],
+        patience=options["patience"],
         seed=options["seed"],
         directory=base,
         cores=cores,
