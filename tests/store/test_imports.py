@@ -1,0 +1,157 @@
+"""The house stays as it was planned: imports point one way, and pure modules stay pure."""
+
+import ast
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import yjs_store
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("yjs_store", "relay")
+
+PURE = {
+    "yjs_store.crdt",
+    "yjs_store.errors",
+    "yjs_store.format",
+    "yjs_store.limits",
+    "yjs_store.names",
+    "yjs_store.policy",
+    "yjs_store.records",
+    "relay.awareness",
+    "relay.errors",
+    "relay.limits",
+    "relay.outbox",
+    "relay.paths",
+    "relay.room",
+    "relay.wire",
+    "relay.wire.lib0",
+    "relay.wire.y_websocket",
+}
+IMPURE_LIBRARIES = {
+    "asyncio",
+    "logging",
+    "os",
+    "pathlib",
+    "random",
+    "socket",
+    "sqlite3",
+    "sqlite_utils",
+    "starlette",
+    "structlog",
+    "threading",
+    "time",
+    "uvicorn",
+}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {
+    module_name(path): path for package in PACKAGES for path in (ROOT / package).rglob("*.py")
+}
+
+
+def imports_of(module: str) -> Iterator[str]:
+    """Everything a module imports: ``a.b`` or, for a name in a module, ``a.b:c``."""
+    path = MODULES[module]
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1]
+            base = ".".join([*above, node.module or ""] if node.level else [node.module or ""])
+            for alias in node.names:
+                is_module = f"{base}.{alias.name}" in MODULES
+                yield f"{base}.{alias.name}" if is_module else f"{base}:{alias.name}"
+
+
+def imported_modules(module: str) -> set[str]:
+    return {name.partition(":")[0] for name in imports_of(module)}
+
+
+def is_within(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def test_every_module_is_looked_at() -> None:
+    """The rules below are about modules that exist."""
+    assert {"yjs_store.store", "yjs_store.backends.sqlite", "relay.server"} <= MODULES.keys()
+    assert MODULES.keys() >= PURE
+    assert "yjs_store.records:Head" in set(imports_of("yjs_store.policy"))
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_the_engine_does_not_know_the_relay(module: str) -> None:
+    if is_within(module, "yjs_store"):
+        assert not [name for name in imported_modules(module) if is_within(name, "relay")]
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_the_relay_uses_what_the_engine_exports(module: str) -> None:
+    if not is_within(module, "relay"):
+        return
+    for name in imports_of(module):
+        imported, _, attribute = name.partition(":")
+        if imported == "yjs_store":
+            assert attribute in yjs_store.__all__
+        elif is_within(imported, "yjs_store"):
+            assert imported == "yjs_store.limits"
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_one_module_of_the_engine_knows_the_decoder(module: str) -> None:
+    if is_within(module, "yjs_store") and module != "yjs_store.crdt":
+        assert not [name for name in imported_modules(module) if is_within(name, "pycrdt")]
+
+
+@pytest.mark.parametrize("module", sorted(PURE))
+def test_a_pure_module_imports_nothing_that_acts(module: str) -> None:
+    for name in imported_modules(module):
+        assert name.partition(".")[0] not in IMPURE_LIBRARIES
+        # What it builds on is pure as well.
+        if name.partition(".")[0] in PACKAGES:
+            assert name in PURE or name == "yjs_store"
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_the_database_stays_behind_the_backends(module: str) -> None:
+    databases = {"sqlite3", "sqlite_utils"} & imported_modules(module)
+    if not is_within(module, "yjs_store.backends"):
+        assert not databases
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_backends_do_not_import_each_other(module: str) -> None:
+    if not is_within(module, "yjs_store.backends"):
+        return
+    kind = module.rpartition(".")[2].partition("_")[0]
+    for name in imported_modules(module):
+        if name.startswith("yjs_store.backends."):
+            assert name.rpartition(".")[2].partition("_")[0] == kind
+
+
+def test_the_wire_imports_only_bounds_and_errors() -> None:
+    for module in MODULES:
+        if is_within(module, "relay.wire"):
+            ours = {name for name in imported_modules(module) if name.split(".")[0] in PACKAGES}
+            assert all(
+                is_within(name, "relay.wire") or name in ("relay.limits", "relay.errors")
+                for name in ours
+            )
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"relay.__main__"}))
+def test_every_module_can_be_imported_alone_and_says_its_job(module: str) -> None:
+    assert (importlib.import_module(module).__doc__ or "").strip()
+
+
+def test_everything_exported_is_there() -> None:
+    assert all(hasattr(yjs_store, name) for name in yjs_store.__all__)
+    assert list(yjs_store.__all__) == sorted(set(yjs_store.__all__))
