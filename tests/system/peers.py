@@ -47,6 +47,8 @@ class Peer:
         self.awareness: dict[int, AwarenessEntry] = {}
         self.is_synced = False
         self.closed: tuple[int, str] | None = None
+        # Called the moment an update has arrived, before anything is done with it.
+        self.on_update: Callable[[], None] = lambda: None
         self._changes = Changes()
         self._may_read = asyncio.Event()
         self._may_read.set()
@@ -200,6 +202,7 @@ class Peer:
             await self.send(step2(self.doc.get_update(message.payload)))
         elif message.kind == SYNC:
             self.updates.append(message.payload)
+            self.on_update()
             self.doc.apply_update(message.payload)
             self.confirmed.apply_update(message.payload)
             self.is_synced |= message.step == STEP2

@@ -117,11 +117,14 @@ class RunningServer:
 
     async def kill(self) -> None:
         """kill -9: no handler runs, nothing is flushed."""
-        process = self._running()
-        if process.returncode is None:
-            process.kill()
+        if self.is_running:
+            self.strike()
         await self._reap()
         self.check_log()
+
+    def strike(self) -> None:
+        """Send SIGKILL this instant; `kill` does the rest."""
+        self._running().kill()
 
     async def restart(self, *, same_port: bool = False) -> None:
         """Stop it and start it on the same store."""

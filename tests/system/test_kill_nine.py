@@ -18,7 +18,7 @@ from .ywire import decode_state_vector
 KILLS = 20
 DOCUMENTS = tuple(f"killed/{i}" for i in range(3))
 WRITERS_PER_DOCUMENT = 2
-UPDATES_SEEN_MAX = 150
+UPDATES_SEEN_MAX = 120
 LOOP_TURNS_MAX = 40
 UNCONFIRMED_MAX = 100
 
@@ -37,8 +37,8 @@ async def test_nothing_seen_or_echoed_is_missing_after_twenty_kills_under_load(
             await server.start()
         writers, peers = await load_until_killed(server, chance, tag=f"{kill:02}")
         stored = await read_store(server)
-        for peer in peers:
-            check_nothing_is_missing(peer, stored[peer.document])
+        for name in DOCUMENTS:
+            check_nothing_is_missing([p for p in peers if p.document == name], stored[name])
         seen += sum(len(peer.updates) for peer in peers)
         unconfirmed_at_kill += any(unconfirmed(writer) for writer in writers)
     # Kills of an idle server would prove nothing.
@@ -70,13 +70,25 @@ async def load_until_killed(
         writing = asyncio.gather(
             *(write_until_closed(w, random.Random(chance.random()), tag) for w in writers)
         )
-        witness, moment = chance.choice(peers), chance.randrange(UPDATES_SEEN_MAX)
-        await witness.until(lambda: len(witness.updates) > moment, f"{moment} updates are seen")
-        for _ in range(chance.randrange(LOOP_TURNS_MAX)):
-            await asyncio.sleep(0)
-        await server.kill()
+        await kill_at_random(server, chance, peers)
         await writing
     return writers, peers
+
+
+async def kill_at_random(server: RunningServer, chance: random.Random, peers: list[Peer]) -> None:
+    """Kill it the moment that a client sees a certain update, or somewhat later."""
+    witness, moment = chance.choice(peers), chance.randrange(UPDATES_SEEN_MAX)
+    turns = chance.choice((None, chance.randrange(LOOP_TURNS_MAX)))
+
+    def strike() -> None:
+        if turns is None and len(witness.updates) > moment and server.is_running:
+            server.strike()
+
+    witness.on_update = strike
+    await witness.until(lambda: len(witness.updates) > moment, f"{moment} updates are seen")
+    for _ in range(turns or 0):
+        await asyncio.sleep(0)
+    await server.kill()
 
 
 async def write_until_closed(peer: Peer, chance: random.Random, tag: str) -> None:
@@ -123,12 +135,15 @@ async def read_store(server: RunningServer) -> dict[str, Document]:
     return documents
 
 
-def check_nothing_is_missing(peer: Peer, stored: Document) -> None:
+def check_nothing_is_missing(peers: list[Peer], stored: Document) -> None:
+    """Compare what is stored of one document with what each of its clients was sent."""
     tokens = set(array_of(stored).to_py() or [])
-    missing = set(array_of(peer.confirmed).to_py() or []) - tokens
-    assert not missing, f"{peer.document}: {len(missing)} that were seen, {sorted(missing)[:5]}"
-    is_complete = covers(stored, merge_updates(*peer.updates))
-    assert is_complete, f"{peer.document}: structs or deletions that were seen"
+    for peer in peers:
+        missing = set(array_of(peer.confirmed).to_py() or []) - tokens
+        assert not missing, f"{peer.document}: {len(missing)} seen, e.g. {sorted(missing)[:5]}"
+    seen = merge_updates(*{update for peer in peers for update in peer.updates})
+    is_complete = covers(stored, seen)
+    assert is_complete, f"{peers[0].document}: structs or deletions that were seen"
 
 
 def content_of(doc: Document) -> tuple[object, object, str]:
