@@ -1,0 +1,69 @@
+"""Crashes: the files of a store as they are between two statements, and how to judge them."""
+
+import shutil
+from pathlib import Path
+
+from yjs_store import DocumentDeleted, DocumentMissing, Store
+
+from .editing import Reading, read
+from .stores import raw
+
+DELETED = "deleted"
+Observed = Reading | str
+
+SUFFIXES = ("", "-wal")
+"""The -shm file is shared memory; it does not outlive a power cut, and SQLite makes it anew."""
+
+
+def copy_files(path: Path, target: Path) -> None:
+    """Copy what a crash at this moment leaves."""
+    for suffix in SUFFIXES:
+        source = path.with_name(path.name + suffix)
+        if source.exists():
+            shutil.copyfile(source, target.with_name(target.name + suffix))
+
+
+def observe(model: dict[str, list[bytes] | None]) -> dict[str, Observed]:
+    """What a store with these updates would show; None stands for a tombstone."""
+    return {name: DELETED if updates is None else read(*updates) for name, updates in model.items()}
+
+
+async def observe_store(store: Store) -> dict[str, Observed]:
+    """What a store shows, document by document."""
+    shown: dict[str, Observed] = {}
+    for head in await store.list_heads():
+        try:
+            shown[head.name] = read(await store.load(head.name))
+        except DocumentDeleted:
+            shown[head.name] = DELETED
+        except DocumentMissing as error:
+            raise AssertionError(f"{head.name} is listed and not there") from error
+    return shown
+
+
+def check_gapless(path: Path) -> None:
+    """Every document's live rows are cut_seq+1 … last_seq, and no row is beyond them."""
+    with raw(path) as connection:
+        heads = connection.execute("SELECT id, name, cut_seq, last_seq FROM documents").fetchall()
+        for document_id, name, cut_seq, last_seq in heads:
+            found = connection.execute(
+                "SELECT seq FROM journal WHERE document_id = ? AND seq > ? ORDER BY seq",
+                (document_id, cut_seq),
+            ).fetchall()
+            assert [seq for (seq,) in found] == list(range(cut_seq + 1, last_seq + 1)), name
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def check_tidy(path: Path) -> None:
+    """After all trimming nothing is left but what the heads name."""
+    check_gapless(path)
+    dead = {
+        "journal": "NOT EXISTS (SELECT 1 FROM documents WHERE id = document_id AND seq > cut_seq)",
+        "snapshots": "NOT EXISTS (SELECT 1 FROM documents WHERE snapshot_id = snapshots.id)",
+        "chunks": ("NOT EXISTS (SELECT 1 FROM documents WHERE snapshot_id = chunks.snapshot_id)"),
+        "trims": "1",
+    }
+    with raw(path) as connection:
+        for table, condition in dead.items():
+            found = connection.execute(f"SELECT count(*) FROM {table} WHERE {condition}").fetchone()
+            assert found == (0,), f"{table} has something that is dead"
