@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pycrdt
 
@@ -16,6 +16,7 @@ from benchlib import websocket_frames as ws
 from benchlib.connection import Connection, connect, wait_finished
 from benchlib.errors import RunFailed
 from benchlib.machine import Cores, pinned
+from benchlib.meter import Meter
 from benchlib.server_process import ASGI_SINK, start_server
 from benchlib.stream import Stream
 
@@ -28,18 +29,29 @@ _TRIES: Final = 3
 _WRITE_UPDATES: Final = 1000
 
 
+class Rate(NamedTuple):
+    """Updates per second, and per second of the CPU, which other programs hardly change."""
+
+    per_s: float
+    per_cpu_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """Updates per second of each part alone, on the server's core."""
+    """What each part reaches alone, on the server's core."""
 
-    frames_into_asgi: float
-    apply_update: float
-    sqlite_inserts: float
+    frames_into_asgi: Rate
+    apply_update: Rate
+    sqlite_inserts: Rate
 
     @property
-    def combined(self) -> float:
-        """Updates per second when one core does the three one after the other."""
-        return 1 / (1 / self.frames_into_asgi + 1 / self.apply_update + 1 / self.sqlite_inserts)
+    def combined(self) -> Rate:
+        """What one core reaches that does the three one after the other."""
+        parts = (self.frames_into_asgi, self.apply_update, self.sqlite_inserts)
+        return Rate(
+            1 / sum(1 / part.per_s for part in parts),
+            1 / sum(1 / part.per_cpu_s for part in parts),
+        )
 
 
 async def measure_floor(streams: Sequence[Stream], directory: Path, cores: Cores) -> Floor:
@@ -53,7 +65,23 @@ async def measure_floor(streams: Sequence[Stream], directory: Path, cores: Cores
     with pinned(cores.server):
         applied = [_time_apply(histories) for _ in range(_TRIES)]
         inserted = [_time_inserts(histories, directory / f"{n}.db") for n in range(_TRIES)]
-    return Floor(max(frames), max(applied), max(inserted))
+    return Floor(_best(frames), _best(applied), _best(inserted))
+
+
+def _best(tries: Sequence[Rate]) -> Rate:
+    return Rate(max(rate.per_s for rate in tries), max(rate.per_cpu_s for rate in tries))
+
+
+class _Stopwatch:
+    """Runs from its making to ``rate``; counts the CPU of this process."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter(), time.process_time()
+
+    def rate(self, count: int) -> Rate:
+        """Return how fast that many were done."""
+        wall_s, cpu_s = self._began
+        return Rate(count / (time.perf_counter() - wall_s), count / (time.process_time() - cpu_s))
 
 
 class _Flooder(Connection):
@@ -87,38 +115,39 @@ class _Flooder(Connection):
             raise RunFailed(f"{len(self._stream)} frames were sent, {int(payload)} arrived")
 
 
-async def _time_frames(streams: Sequence[Stream], directory: Path, cores: Cores) -> float:
+async def _time_frames(streams: Sequence[Stream], directory: Path, cores: Cores) -> Rate:
     server = await start_server(ASGI_SINK, directory, cores.server)
     try:
         flooders = [
             _Flooder(f"{server.url}/{index}", stream) for index, stream in enumerate(streams)
         ]
         await asyncio.gather(*map(connect, flooders))
-        began = time.perf_counter()
+        meter = Meter(server, cores)
         for flooder in flooders:
             flooder.resume_writing()
         await wait_finished(flooders, FLOOD_S)
-        took_s = time.perf_counter() - began
+        cost = meter.stop()
         for flooder in flooders:
             flooder.close()
     finally:
         await server.stop()
-    return sum(map(len, streams)) / took_s
+    count = sum(map(len, streams))
+    return Rate(count / cost.wall_s, count / max(cost.server_cpu_s, 1e-9))
 
 
-def _time_apply(histories: Sequence[list[bytes]]) -> float:
+def _time_apply(histories: Sequence[list[bytes]]) -> Rate:
     """Apply each update by itself to the document it belongs to, documents in turn."""
     docs: list[pycrdt.Doc[Any]] = [pycrdt.Doc() for _ in histories]
     count = 0
-    began = time.perf_counter()
+    stopwatch = _Stopwatch()
     for updates in islice(zip(*histories, strict=False), UPDATES_MAX // len(docs)):
         for doc, update in zip(docs, updates, strict=True):
             doc.apply_update(update)
         count += len(docs)
-    return count / (time.perf_counter() - began)
+    return stopwatch.rate(count)
 
 
-def _time_inserts(histories: Sequence[list[bytes]], path: Path) -> float:
+def _time_inserts(histories: Sequence[list[bytes]], path: Path) -> Rate:
     """Insert each update as a row; every commit is on the disk before the next begins."""
     rows = [
         (document, seq, update)
@@ -132,11 +161,11 @@ def _time_inserts(histories: Sequence[list[bytes]], path: Path) -> float:
         database.execute("PRAGMA synchronous = FULL")
         # No index beside the rows themselves: less cannot be written.
         database.execute("CREATE TABLE journal (document_id INTEGER, seq INTEGER, data BLOB)")
-        began = time.perf_counter()
+        stopwatch = _Stopwatch()
         for start in range(0, len(rows), ROWS_PER_COMMIT):
             database.execute("BEGIN IMMEDIATE")
             database.executemany(
                 "INSERT INTO journal VALUES (?, ?, ?)", rows[start : start + ROWS_PER_COMMIT]
             )
             database.execute("COMMIT")
-        return len(rows) / (time.perf_counter() - began)
+        return stopwatch.rate(len(rows))

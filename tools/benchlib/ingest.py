@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,17 +85,16 @@ async def _compare(setup: Setup, load: Load) -> bool:
         f"generator's ceiling, against a sink that keeps nothing: {ceiling['updates_per_s']:,.0f}"
         f" updates/s (generator busy {ceiling['generator_share']:.0%})"
     )
-    setup.report.say(
-        f"floor: frames into an empty ASGI app {floor.frames_into_asgi:,.0f}/s,"
-        f" apply_update {floor.apply_update:,.0f}/s,"
-        f" inserts {floor.sqlite_inserts:,.0f}/s; together {floor.combined:,.0f}/s"
-    )
+    setup.report.say(_floor_text(floor))
     if middle is not None:
-        share = middle["updates_per_s"] / floor.combined
-        setup.report.note("share of floor", {"share": share})
+        shares = {
+            "by_time": middle["updates_per_s"] / floor.combined.per_s,
+            "by_cpu": middle["updates_per_server_cpu_s"] / floor.combined.per_cpu_s,
+        }
+        setup.report.note("share of floor", shares)
         setup.report.say(
-            f"measured / floor: {share:.2f}  (above 1: what gathers is merged, applied and stored"
-            " together; the floor takes each update alone)"
+            f"measured / floor: {shares['by_time']:.2f} by time, {shares['by_cpu']:.2f} by CPU"
+            " (the server merges what gathers; the floor takes each update alone)"
         )
     return is_good
 
@@ -167,12 +166,23 @@ def _figures(writers: Sequence[Writer], cost: Cost) -> Figures:
 
 
 def _floor_figures(floor: Floor) -> Figures:
+    parts = {part.name: getattr(floor, part.name) for part in fields(floor)}
     return {
-        "frames_into_asgi_per_s": floor.frames_into_asgi,
-        "apply_update_per_s": floor.apply_update,
-        "sqlite_inserts_per_s": floor.sqlite_inserts,
-        "combined_per_s": floor.combined,
+        f"{name}_{unit}": figure
+        for name, rate in {**parts, "combined": floor.combined}.items()
+        for unit, figure in rate._asdict().items()
     }
+
+
+def _floor_text(floor: Floor) -> str:
+    names = {
+        "frames into an empty ASGI app": floor.frames_into_asgi,
+        "apply_update": floor.apply_update,
+        "inserts": floor.sqlite_inserts,
+        "together": floor.combined,
+    }
+    parts = [f"{name} {rate.per_s:,.0f} ({rate.per_cpu_s:,.0f})" for name, rate in names.items()]
+    return f"floor, updates/s (per CPU s): {', '.join(parts)}"
 
 
 _COLUMNS: Columns = {
