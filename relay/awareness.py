@@ -5,7 +5,7 @@ cannot come back, and is encoded from the clocks, since the state is gone.
 """
 
 import json
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, NoReturn
 
@@ -52,17 +52,26 @@ class AwarenessStates:
             MalformedMessage: it does not decode or is over a bound; nothing of it counts.
         """
         entries = _decode(payload)
-        owned = self._owned.get(owner, set())
+        self._check_count(entries, owner)
+        # One after the other: a client may be in it twice.
+        accepted = [entry for entry in entries if self._accept(entry, owner, now_s)]
+        self._forget_old_clocks()
+        return _encode(accepted) if accepted else None
+
+    def check(self, payloads: Sequence[bytes], owner: Hashable) -> None:
+        """Return when ``apply`` of each, one after the other, would be without an error.
+
+        Raises:
+            MalformedMessage: as ``apply``; nothing of any counts.
+        """
+        self._check_count([entry for payload in payloads for entry in _decode(payload)], owner)
+
+    def _check_count(self, entries: Sequence[_Entry], owner: Hashable) -> None:
         announced = {entry.client for entry in entries if entry.state != _NULL}
-        if len(owned | announced) > AWARENESS_CLIENTS_PER_CONNECTION_MAX:
+        if len(self._owned.get(owner, set()) | announced) > AWARENESS_CLIENTS_PER_CONNECTION_MAX:
             raise MalformedMessage(
                 f"awareness of more than {AWARENESS_CLIENTS_PER_CONNECTION_MAX} clients"
             )
-        accepted = [entry for entry in entries if self._is_newer(entry)]
-        for entry in accepted:
-            self._set(entry, owner, now_s)
-        self._forget_old_clocks()
-        return _encode(accepted) if accepted else None
 
     def remove_owner(self, owner: Hashable) -> bytes | None:
         """Remove exactly the clients whose newest state came from this connection.
@@ -77,21 +86,36 @@ class AwarenessStates:
             [client for client, known in self._clients.items() if known.seen_s < before_s]
         )
 
-    def all_states(self) -> bytes | None:
-        """Return every present state as one update; None when there is none."""
+    def all_states(self, *, removed_too: bool = False) -> bytes | None:
+        """Return every present state as one update; None when there is none.
+
+        With ``removed_too`` also the removals that are remembered, for one who may have missed
+        them.
+        """
         entries = [
-            _Entry(client, known.clock, known.state)
+            _Entry(client, known.clock, _NULL if known.state is None else known.state)
             for client, known in self._clients.items()
-            if known.state is not None
+            if removed_too or known.state is not None
         ]
         return _encode(entries) if entries else None
 
-    def _is_newer(self, entry: _Entry) -> bool:
+    def _accept(self, entry: _Entry, owner: Hashable, now_s: float) -> bool:
+        """Take in an entry if it is news."""
         known = self._clients.get(entry.client)
+        is_removal = entry.state == _NULL
         if known is None or entry.clock > known.clock:
+            self._set(entry, owner, now_s)
             return True
-        is_removal = entry.state == _NULL and known.state is not None
-        return entry.clock == known.clock and is_removal
+        if entry.clock < known.clock or known.state is None:
+            return False
+        if is_removal:
+            self._set(entry, owner, now_s)
+            return True
+        if owner != known.owner:
+            # The same state again, from a client that has come back on another connection: when
+            # the old one is closed at last, the cursor is not its own any more.
+            self._set(_Entry(entry.client, known.clock, known.state), owner, known.seen_s)
+        return False
 
     def _set(self, entry: _Entry, owner: Hashable, now_s: float) -> None:
         # Taken out and put in anew, so that the dict is ordered by when a client was last heard.

@@ -9,8 +9,10 @@ from urllib.parse import quote
 import pycrdt
 import websockets
 
+from relay.errors import MalformedMessage
 from relay.limits import FRAME_BYTES_MAX
 from relay.wire import y_websocket as wire
+from yjs_store import UpdateRefused, check_update
 
 _Doc = pycrdt.Doc[Any]
 
@@ -29,7 +31,7 @@ async def _connected(url: str, document: str) -> AsyncIterator[websockets.Client
         closed = error.rcvd
         why = f"{closed.code} {closed.reason}" if closed else "without a close frame"
         raise ClientError(f"the server closed the connection: {why}") from error
-    except (OSError, websockets.WebSocketException) as error:
+    except (OSError, ValueError, OverflowError, websockets.WebSocketException) as error:
         raise ClientError(f"cannot connect to {address}: {error}") from error
 
 
@@ -45,13 +47,13 @@ async def follow_document(url: str, document: str, show: Callable[[str], None]) 
         await socket.send(wire.encode_sync_step_1(doc.get_state()))
         is_synced = False
         while True:
-            for message in wire.decode(await _receive(socket)):
+            for message in await _receive(socket):
                 match message:
                     case wire.SyncStep2(update):
-                        doc.apply_update(update)
+                        _integrate(doc, update)
                         is_synced = True
                     case wire.Update(update):
-                        doc.apply_update(update)
+                        _integrate(doc, update)
                     case wire.SyncStep1():
                         await socket.send(wire.encode_sync_step_2(b"\x00\x00"))
             content = render(doc)
@@ -72,17 +74,17 @@ async def send_text(url: str, document: str, root: str, text: str) -> None:
         await socket.send(wire.encode_sync_step_1(theirs.get_state()))
         is_sent = False
         while not (is_sent and _covers(theirs, ours)):
-            for message in wire.decode(await _receive(socket)):
+            for message in await _receive(socket):
                 match message:
                     case wire.SyncStep2(update):
-                        theirs.apply_update(update)
+                        _integrate(theirs, update)
                         if not is_sent:
-                            ours.apply_update(update)
+                            _integrate(ours, update)
                             await socket.send(wire.encode_update(_append(ours, root, text)))
                             is_sent = True
                     case wire.Update(update):
                         # It comes after the commit: with our edit in it, it is the receipt.
-                        theirs.apply_update(update)
+                        _integrate(theirs, update)
 
 
 def _append(doc: _Doc, root: str, text: str) -> bytes:
@@ -98,11 +100,22 @@ def _covers(theirs: _Doc, ours: _Doc) -> bool:
     return lacking[:1] == b"\x00"  # no structs
 
 
-async def _receive(socket: websockets.ClientConnection) -> bytes:
-    message = await socket.recv()
-    if isinstance(message, str):
+async def _receive(socket: websockets.ClientConnection) -> list[wire.Message]:
+    frame = await socket.recv()
+    if isinstance(frame, str):
         raise ClientError("the server sent text; it is not a y-websocket server")
-    return message
+    try:
+        return wire.decode(frame)
+    except MalformedMessage as error:
+        raise ClientError(f"the server does not speak y-websocket: {error}") from error
+
+
+def _integrate(doc: _Doc, update: bytes) -> None:
+    try:
+        check_update(update)
+        doc.apply_update(update)
+    except (UpdateRefused, ValueError, RuntimeError) as error:
+        raise ClientError(f"the server sent something that is no Yjs update: {error}") from error
 
 
 def render(doc: _Doc) -> str:

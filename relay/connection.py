@@ -3,6 +3,7 @@
 import asyncio
 from typing import NamedTuple
 
+from relay.endings import ending_for
 from relay.errors import CloseCode
 from relay.limits import (
     CLOSE_REASON_BYTES_MAX,
@@ -11,7 +12,7 @@ from relay.limits import (
 )
 from relay.outbox import Outbox
 from relay.wire import y_websocket as wire
-from yjs_store import Receipt, StoreError, StoreUnavailable, UpdateRefused
+from yjs_store import Receipt, StoreError
 
 _EMPTY_UPDATE = b"\x00\x00"
 
@@ -28,12 +29,14 @@ class Connection:
     """State of one websocket. The endpoint reads and writes; the hub decides."""
 
     __slots__ = (
-        "_saved",
+        "_progress",
         "_task",
         "_unsaved_bytes",
         "_unsaved_updates",
+        "answers_due",
         "connection_id",
         "ending",
+        "has_echo",
         "is_aborted",
         "last_sent_s",
         "outbox",
@@ -51,12 +54,14 @@ class Connection:
         self.wake_writer = asyncio.Event()
         self.ending: Ending | None = None
         self.is_aborted = False
+        self.has_echo = True
+        self.answers_due = 0
         self._task = task
         self.last_sent_s = now_s
         self.sending_since_s: float | None = None
         self._unsaved_updates = 0
         self._unsaved_bytes = 0
-        self._saved = asyncio.Event()
+        self._progress = asyncio.Event()
 
     # ---- what is under way to the disk ------------------------------------------------------
 
@@ -67,40 +72,39 @@ class Connection:
 
     @property
     def must_wait(self) -> bool:
-        """Whether to read no further until something is saved (P6)."""
+        """Whether to read no further until something is saved, answered or sent (P6).
+
+        The last two keep a client that asks and does not read from filling the memory.
+        """
         return self.ending is None and (
             self._unsaved_updates >= CONNECTION_UNSAVED_UPDATES_MAX
             or self._unsaved_bytes >= CONNECTION_UNSAVED_BYTES_MAX
+            or self.answers_due > 0
+            or self.outbox.is_full
         )
 
-    async def wait_saved(self) -> None:
+    async def wait_ready(self) -> None:
         """Wait until ``must_wait`` no longer holds."""
         while self.must_wait:
-            self._saved.clear()
-            await self._saved.wait()
+            self._progress.clear()
+            await self._progress.wait()
 
     def stored(self, update: bytes, receipt: Receipt, *, news: bool) -> None:
         """See yjs_store.Sender. News comes back with the broadcast; the rest is echoed here."""
         self._note_answered(update)
-        if not news and update != _EMPTY_UPDATE:
+        if not news and self.has_echo and update != _EMPTY_UPDATE:
             self.send(wire.encode_update(update))
 
     def refused(self, update: bytes, error: StoreError) -> None:
         """See yjs_store.Sender."""
         self._note_answered(update)
-        code = (
-            CloseCode.UPDATE_REFUSED
-            if isinstance(error, UpdateRefused)
-            else CloseCode.STORAGE_FAILING
-            if isinstance(error, StoreUnavailable)
-            else CloseCode.DOCUMENT_FAILED
-        )
-        self.end(code, str(error), update_bytes=len(update))
+        code, reason = ending_for(error)
+        self.end(code, reason, update_bytes=len(update))
 
     def _note_answered(self, update: bytes) -> None:
         self._unsaved_updates -= 1
         self._unsaved_bytes -= len(update)
-        self._saved.set()
+        self._progress.set()
 
     # ---- what is to be sent -----------------------------------------------------------------
 
@@ -110,6 +114,17 @@ class Connection:
             self.outbox.push(frame)
             self.wake_writer.set()
 
+    def note_answered(self) -> None:
+        """Count an answer that waited for the document to be durable."""
+        self.answers_due -= 1
+        self._progress.set()
+
+    def note_sent(self, now_s: float) -> None:
+        """Count a frame that was handed to the socket."""
+        self.last_sent_s = now_s
+        self.sending_since_s = None
+        self._progress.set()
+
     def end(self, code: CloseCode, reason: str, *, flush: bool = False, **facts: int) -> None:
         """Close soon; ``flush`` sends what is queued first. Only the first call counts."""
         if self.ending is not None:
@@ -118,7 +133,7 @@ class Connection:
         if not flush:
             self.outbox.clear()
         self.wake_writer.set()
-        self._saved.set()
+        self._progress.set()
 
     @property
     def is_ending(self) -> bool:

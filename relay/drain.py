@@ -25,8 +25,7 @@ async def drain(hub: Hub, store: Store) -> bool:
     """
     hub.is_draining = True
     log.info("draining", connections=hub.connection_count, rooms=hub.room_count)
-    await _read_until_quiet(hub)
-    is_stored = await _within(DRAIN_STORING_MAX_S, store.wait_settled())
+    is_stored = await _read_and_store(hub, store)
     if not is_stored:
         log.error(
             "storage did not take the last edits; their senders had no receipt",
@@ -37,14 +36,26 @@ async def drain(hub: Hub, store: Store) -> bool:
     return is_stored
 
 
-async def _read_until_quiet(hub: Hub) -> None:
-    """Go on reading what clients had sent before they could know, until nothing comes."""
-    clock = asyncio.get_running_loop().time
-    end_s = clock() + DRAIN_READING_MAX_S
-    seen = -1
-    while hub.frames_received != seen and clock() < end_s:
+async def _read_and_store(hub: Hub, store: Store) -> bool:
+    """Go on reading what clients had sent before they could know, and store it.
+
+    A connection at its bound is read on only when something of it is stored; so it is quiet
+    when nothing came while nothing was left to store.
+    """
+    reading_s = 0.0
+    storing_end_s = _now_s() + DRAIN_STORING_MAX_S
+    while True:
         seen = hub.frames_received
         await asyncio.sleep(DRAIN_QUIET_S)
+        reading_s += DRAIN_QUIET_S
+        if not await _within(storing_end_s - _now_s(), store.wait_settled()):
+            return False
+        if hub.frames_received == seen or reading_s >= DRAIN_READING_MAX_S:
+            return True
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def _within(seconds: float, event: Awaitable[None]) -> bool:

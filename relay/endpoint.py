@@ -7,11 +7,12 @@ import structlog
 from starlette.types import Message, Receive, Scope, Send
 
 from relay.connection import Connection
+from relay.endings import ending_for
 from relay.errors import CloseCode, RelayError
 from relay.hub import Hub
 from relay.live_room import LiveRoom
 from relay.paths import document_name
-from yjs_store import Damaged, DocumentDeleted, StoreError
+from yjs_store import StoreError
 
 log = structlog.get_logger("relay.endpoint")
 
@@ -63,12 +64,10 @@ class WebsocketEndpoint:
             return await self._hub.join(document_name(scope["raw_path"]), connection)
         except RelayError as error:
             connection.end(error.code, str(error))
-        except DocumentDeleted as error:
-            connection.end(CloseCode.DELETED, str(error))
-        except Damaged as error:
-            connection.end(CloseCode.DOCUMENT_DAMAGED, str(error))
         except StoreError as error:
-            connection.end(CloseCode.STORAGE_FAILING, str(error))
+            code, reason = ending_for(error)
+            log.warning("document not opened", error=str(error))
+            connection.end(code, reason)
         return None
 
     async def _read(self, connection: Connection, room: LiveRoom, receive: Receive) -> None:
@@ -85,7 +84,7 @@ class WebsocketEndpoint:
             self._hub.frames_received += 1
             self._handle(connection, room, message)
             if connection.must_wait:
-                await connection.wait_saved()
+                await connection.wait_ready()
 
     @staticmethod
     def _handle(connection: Connection, room: LiveRoom, message: Message) -> None:
@@ -129,8 +128,7 @@ async def _write(connection: Connection, room: LiveRoom | None, send: Send) -> N
             while (frame := outbox.pop()) is not None:
                 connection.sending_since_s = clock()
                 await send({"type": "websocket.send", "bytes": frame})
-                connection.last_sent_s = clock()
-                connection.sending_since_s = None
+                connection.note_sent(clock())
             if connection.ending is not None:
                 break
             if room is not None and (outbox.resync_from is not None or outbox.is_awareness_stale):

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 import structlog
 
 from relay.connection import Connection
+from relay.endings import ending_for
 from relay.errors import CloseCode
 from relay.room import AnswerStep1, Effect, Reply, Room, SpreadAwareness, Submit
 from relay.wire import y_websocket as wire
 from yjs_store import (
     Damaged,
     Document,
-    DocumentDeleted,
     JournalRow,
     Store,
     StoreError,
@@ -97,6 +97,7 @@ class LiveRoom:
     def join(self, connection: Connection) -> None:
         """Take in a connection: it is asked for its state and told of the others."""
         document = self._open_document()
+        connection.has_echo = self._echo
         self._connections[connection] = None
         self._when_durable(connection, lambda: wire.encode_sync_step_1(document.state_vector()))
         self._perform(connection, self._room.join())
@@ -122,7 +123,7 @@ class LiveRoom:
             document = self._open_document()
             self._when_durable(connection, lambda: wire.encode_update(document.diff(state_vector)))
         if is_awareness_stale:
-            frame = self._room.all_states()
+            frame = self._room.all_states_and_removals()
             if frame is not None:
                 connection.send(frame)
 
@@ -157,7 +158,10 @@ class LiveRoom:
     def _when_durable(self, connection: Connection, make_frame: Callable[[], bytes]) -> None:
         """Send a frame made from the document once that is exactly what is durable (P1)."""
 
+        connection.answers_due += 1
+
         def answer() -> None:
+            connection.note_answered()
             try:
                 connection.send(make_frame())
             except UpdateRefused as error:
@@ -195,15 +199,7 @@ class LiveRoom:
         """See yjs_store.Listener."""
         self._error = error
         log.warning("document failed", document=self.name, error=str(error))
-        self.end_all(*_ending(error))
-
-
-def _ending(error: StoreError) -> tuple[CloseCode, str]:
-    if isinstance(error, DocumentDeleted):
-        return CloseCode.DELETED, "the document was deleted"
-    if isinstance(error, Damaged):
-        return CloseCode.DOCUMENT_DAMAGED, "the document is damaged; an operator can mend it"
-    return CloseCode.DOCUMENT_FAILED, "the document must be loaded again"
+        self.end_all(*ending_for(error))
 
 
 def _only_sender(stored: Sequence[Submission]) -> object | None:

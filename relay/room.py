@@ -36,6 +36,9 @@ class SpreadAwareness(NamedTuple):
     frame: bytes
 
 
+# The state vector of a replica that has nothing.
+_EVERYTHING = b"\x00"
+
 Effect = Submit | AnswerStep1 | Reply | SpreadAwareness
 
 
@@ -57,21 +60,46 @@ class Room:
         Raises:
             MalformedMessage: the frame is not y-protocol; nothing of it counts.
         """
+        messages = wire.decode(frame)
+        if len(messages) == 1:
+            return self._effects_of(sender, messages[0], now_s)
+        self._check_awareness(sender, messages)
+        # However often a frame asks, it gets one answer (P6): to who asks from two states at
+        # once, everything is the answer to both.
+        asked = {each.state_vector for each in messages if isinstance(each, wire.SyncStep1)}
+        answered: set[type[wire.Message]] = set()
         effects: list[Effect] = []
-        for message in wire.decode(frame):
-            match message:
-                case wire.Update(update):
-                    effects.append(Submit(update, repeats=False))
-                case wire.SyncStep1(state_vector):
-                    effects.append(AnswerStep1(state_vector))
-                case wire.SyncStep2(update):
-                    effects.append(Submit(update, repeats=True))
-                case wire.Awareness(payload):
-                    news = self._awareness.apply(payload, sender, now_s)
-                    effects.extend(_spread(news))
-                case wire.QueryAwareness():
-                    effects.extend(self._reply_all_states())
+        for message in messages:
+            if isinstance(message, wire.SyncStep1 | wire.QueryAwareness):
+                if type(message) in answered:
+                    continue
+                answered.add(type(message))
+            if isinstance(message, wire.SyncStep1) and len(asked) > 1:
+                effects.append(AnswerStep1(_EVERYTHING))
+            else:
+                effects.extend(self._effects_of(sender, message, now_s))
         return effects
+
+    def _effects_of(
+        self, sender: Hashable, message: wire.Message, now_s: float
+    ) -> Sequence[Effect]:
+        match message:
+            case wire.Update(update):
+                return (Submit(update, repeats=False),)
+            case wire.SyncStep1(state_vector):
+                return (AnswerStep1(state_vector),)
+            case wire.SyncStep2(update):
+                return (Submit(update, repeats=True),)
+            case wire.Awareness(payload):
+                return _spread(self._awareness.apply(payload, sender, now_s))
+            case wire.QueryAwareness():
+                return self._reply_all_states()
+
+    def _check_awareness(self, sender: Hashable, messages: Sequence[wire.Message]) -> None:
+        """Find what is wrong with any awareness message before the first takes effect."""
+        payloads = [message.payload for message in messages if isinstance(message, wire.Awareness)]
+        if payloads:
+            self._awareness.check(payloads, sender)
 
     def leave(self, connection: Hashable) -> Sequence[SpreadAwareness]:
         """Return what the others get when a connection is gone."""
@@ -82,13 +110,20 @@ class Room:
         return _spread(self._awareness.expire(now_s - AWARENESS_TIMEOUT_S))
 
     def all_states(self) -> bytes | None:
-        """Return the frame of all awareness states, None when there is none."""
-        payload = self._awareness.all_states()
-        return None if payload is None else wire.encode_awareness(payload)
+        """Return the frame of all awareness states; None when there is none."""
+        return _frame(self._awareness.all_states())
+
+    def all_states_and_removals(self) -> bytes | None:
+        """Return the frame for one who has missed awareness news; None when there is none."""
+        return _frame(self._awareness.all_states(removed_too=True))
 
     def _reply_all_states(self) -> Sequence[Effect]:
         frame = self.all_states()
         return [] if frame is None else [Reply(frame)]
+
+
+def _frame(payload: bytes | None) -> bytes | None:
+    return None if payload is None else wire.encode_awareness(payload)
 
 
 def _spread(news: bytes | None) -> Sequence[SpreadAwareness]:

@@ -1,10 +1,12 @@
 """Runs the relay: listens, supervises the parts, drains on SIGTERM and SIGINT."""
 
 import asyncio
+import logging
+import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import FrameType
 
 import structlog
@@ -47,7 +49,7 @@ async def _serve(
     settings: Settings, store: Store, listener: socket.socket, announce: Callable[[str], None]
 ) -> int:
     hub = Hub(store, echo=settings.echo, room_grace_s=settings.room_grace_s)
-    stopping = asyncio.Event()
+    stopping, hurried = asyncio.Event(), asyncio.Event()
     config = uvicorn.Config(
         create_app(hub, store),
         http="httptools",
@@ -63,7 +65,7 @@ async def _serve(
         backlog=_BACKLOG,
         timeout_graceful_shutdown=2,
     )
-    server = _Server(config, stopping, lambda: announce(_url(settings.host, listener)))
+    server = _Server(config, stopping, hurried, lambda: announce(_url(settings.host, listener)))
     serving: asyncio.Task[object] = asyncio.create_task(
         server.serve(sockets=[listener]), name="relay-server"
     )
@@ -72,7 +74,7 @@ async def _serve(
         is_clean = await _supervise(serving, stopping, store, hub)
         if is_clean:
             server.stop_listening()
-            is_clean = await drain(hub, store)
+            is_clean = await _unless(hurried, drain(hub, store))
     finally:
         server.should_exit = True
         await serving
@@ -100,14 +102,35 @@ async def _supervise(
         await asyncio.gather(wishes, *watches, return_exceptions=True)
 
 
+async def _unless(hurried: asyncio.Event, draining: Coroutine[None, None, bool]) -> bool:
+    """Drain, but stop at once when somebody is in a hurry."""
+    drained = asyncio.create_task(draining)
+    hurry = asyncio.create_task(hurried.wait())
+    await asyncio.wait({drained, hurry}, return_when=asyncio.FIRST_COMPLETED)
+    if not drained.done():
+        log.warning("stopping at once, without the rest of the drain")
+        # What is durable stays so however the process ends; what is not had no receipt.
+        logging.shutdown()
+        os._exit(1)
+    for task in (drained, hurry):
+        task.cancel()
+    await asyncio.gather(drained, hurry, return_exceptions=True)
+    return drained.result()
+
+
 class _Server(uvicorn.Server):
     """uvicorn's server, with our way of stopping and of saying where it listens."""
 
     def __init__(
-        self, config: uvicorn.Config, stopping: asyncio.Event, started: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        stopping: asyncio.Event,
+        hurried: asyncio.Event,
+        started: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._stopping = stopping
+        self._hurried = hurried
         self._tell_started = started
         self._loop = asyncio.get_running_loop()
 
@@ -119,6 +142,7 @@ class _Server(uvicorn.Server):
         """Begin to drain; a second interrupt stops at once."""
         if self._stopping.is_set() and sig == signal.SIGINT:
             self.should_exit = self.force_exit = True
+            self._loop.call_soon_threadsafe(self._hurried.set)
         self._loop.call_soon_threadsafe(self._stopping.set)
 
     def stop_listening(self) -> None:
@@ -131,8 +155,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(f"cannot listen on {host} port {port}: {reason}") from error
 
 

@@ -8,6 +8,7 @@
 """
 
 from yjs_store.committer import CommitterState
+from yjs_store.crdt import check_update
 from yjs_store.document import Document, Listener, Sender, Submission
 from yjs_store.errors import (
     Damaged,
@@ -62,5 +63,6 @@ __all__ = [
     "UpdateRefused",
     "WriterSuperseded",
     "check_name",
+    "check_update",
     "open_store",
 ]

@@ -14,25 +14,25 @@ import pycrdt
 
 from yjs_store.errors import UpdateRefused
 from yjs_store.limits import MERGE_SLICE, PENDING_SCAN_BYTES, PENDING_SCAN_UPDATES
+from yjs_store.update_v1 import Ranges, beyond, covers, joined, read_ranges
 
 EMPTY_UPDATE = b"\x00\x00"
 EMPTY_STATE_VECTOR = b"\x00"
 
-DeleteSet = dict[int, list[tuple[int, int]]]
-"""Per client the deleted clock ranges [start, end), sorted and joined."""
+DeleteSet = Ranges
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
     """What two replicas must agree in to hold the same.
 
-    ``state_vector`` is the next clock per client; ``pending`` an update with what waits for its
-    predecessors.
+    ``state_vector`` is the next clock per client; ``waiting`` are the clocks of the structs and
+    of the deletes that wait for their predecessors.
     """
 
     state_vector: dict[int, int]
     delete_set: DeleteSet
-    pending: bytes
+    waiting: tuple[Ranges, Ranges]
 
 
 class IntegrationFailed(Exception):
@@ -47,6 +47,10 @@ def merge(updates: Sequence[bytes]) -> bytes:
     """
     if not updates:
         return EMPTY_UPDATE
+    for update in updates:
+        # One byte tells for all but the largest that there is no number to look at.
+        if update[:1] >= b"\x80":
+            _check_count(update)
     with _refusing("not a Yjs update"):
         while len(updates) > MERGE_SLICE:
             updates = [
@@ -72,6 +76,7 @@ def diff(update: bytes, state_vector: bytes) -> bytes:
     Raises:
         UpdateRefused: one of the two does not decode.
     """
+    _check_count(state_vector)
     with _refusing("not an update or not a state vector"):
         return pycrdt.get_update(update, state_vector)
 
@@ -95,7 +100,7 @@ def parse_delete_set(update_without_structs: bytes) -> DeleteSet:
                 ranges.append((start, start + next(numbers)))
     except StopIteration:
         raise UpdateRefused("the delete set ends early") from None
-    return {client: _joined(ranges) for client, ranges in deletes.items() if ranges}
+    return {client: joined(ranges) for client, ranges in deletes.items() if ranges}
 
 
 def parse_state_vector(state_vector: bytes) -> dict[int, int]:
@@ -124,14 +129,13 @@ def _var_uints(data: bytes) -> Iterator[int]:
             value = shift = 0
 
 
-def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    joined: list[tuple[int, int]] = []
-    for start, end in sorted(ranges):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
-        else:
-            joined.append((start, end))
-    return joined
+def _check_count(data: bytes) -> None:
+    """Refuse a first number, of clients, that the bytes cannot hold.
+
+    The decoder reserves memory for whatever number it is told.
+    """
+    if next(_var_uints(data), 0) > len(data):
+        raise UpdateRefused("it says that it has more clients than bytes")
 
 
 @contextlib.contextmanager
@@ -200,6 +204,8 @@ class Replica:
             IntegrationFailed: as ``integrate``.
         """
         doc = self._build()
+        self._scan_pending(doc)
+        waiting_before = _waiting(self._pending, doc.get_state())
         changed: list[object] = []
         subscription = doc.observe(changed.append)
         try:
@@ -208,13 +214,15 @@ class Replica:
             doc.unobserve(subscription)
         if changed:
             return True
-        rest = diff(update, doc.get_state())
+        state_vector = doc.get_state()
+        rest = diff(update, state_vector)
         if rest == self._clean_rest:
             return False
-        if _is_left_out(rest, doc.get_state()):
-            return True
-        self._clean_rest = rest
-        return False
+        waiting = _waiting(rest, state_vector)
+        if all(map(covers, waiting_before, waiting)):
+            self._clean_rest = rest
+            return False
+        return True
 
     def diff(self, state_vector: bytes) -> bytes:
         """Return what a replica at ``state_vector`` lacks, pending structs and deletes included.
@@ -228,6 +236,7 @@ class Replica:
             return update if state_vector == EMPTY_STATE_VECTOR else diff(update, state_vector)
         doc = self._build()
         self._scan_pending(doc)
+        _check_count(state_vector)
         with _refusing("not a state vector"):
             update = doc.get_update(state_vector)
         if self._pending == EMPTY_UPDATE:
@@ -243,7 +252,9 @@ class Replica:
         if self._doc is None and len(self._updates) == 1:
             with _refusing("not a Yjs update"):
                 return pycrdt.get_state(self._updates[0])
-        return self._build().get_state()
+        doc = self._build()
+        self._scan_pending(doc)
+        return doc.get_state()
 
     def content(self) -> Content:
         """Return what two replicas must agree in to hold the same."""
@@ -251,10 +262,16 @@ class Replica:
         self._scan_pending(doc)
         state_vector = doc.get_state()
         return Content(
-            parse_state_vector(state_vector),
+            # A client of whom everything is pending may be in it with clock 0, or not at all.
+            {client: clock for client, clock in parse_state_vector(state_vector).items() if clock},
             parse_delete_set(doc.get_update(state_vector)),
-            self._pending,
+            _waiting(self._pending, state_vector),
         )
+
+    def pending(self) -> bytes:
+        """Return what waits for its predecessors, as an update; EMPTY_UPDATE when nothing does."""
+        self._scan_pending(self._build())
+        return self._pending
 
     def _build(self) -> "_Doc":
         if self._doc is None:
@@ -264,9 +281,9 @@ class Replica:
             try:
                 for update in self._updates:
                     _apply(doc, update)
+                self._pending = _integrate_waiting(doc, self._updates)
             except IntegrationFailed as error:
                 raise StartUnreadable(str(error)) from error
-            self._pending = _pending_part(self._updates, doc.get_state())
             self._doc = doc
             self._updates = []
         return self._doc
@@ -274,7 +291,9 @@ class Replica:
     def _scan_pending(self, doc: "_Doc") -> None:
         """Separate what is pending from the updates seen since the last scan."""
         if self._unscanned:
-            self._pending = _pending_part([self._pending, *self._unscanned], doc.get_state())
+            if self._pending != EMPTY_UPDATE:
+                _apply(doc, self._pending)
+            self._pending = _integrate_waiting(doc, [self._pending, *self._unscanned])
             self._unscanned = []
             self._unscanned_bytes = 0
 
@@ -282,7 +301,7 @@ class Replica:
 def _apply(doc: "_Doc", update: bytes) -> None:
     try:
         doc.apply_update(update)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:
         raise IntegrationFailed(str(error)) from error
     except BaseException as error:
         if not _is_panic(error):
@@ -290,10 +309,22 @@ def _apply(doc: "_Doc", update: bytes) -> None:
         raise IntegrationFailed(str(error)) from error
 
 
-def _pending_part(updates: Sequence[bytes], state_vector: bytes) -> bytes:
-    """Return the parts of ``updates`` that a Doc at ``state_vector``, having got them, left out."""
-    rests = [diff(update, state_vector) for update in updates]
-    return merge([rest for rest in rests if _is_left_out(rest, state_vector)])
+def _integrate_waiting(doc: "_Doc", updates: Sequence[bytes]) -> bytes:
+    """Return what of ``updates``, which the Doc has got, really waits for something missing.
+
+    A Doc does not always look again at what it holds back when its predecessor arrives, so it
+    is given that once more, until nothing moves.
+    """
+    while True:
+        state_vector = doc.get_state()
+        rests = [diff(update, state_vector) for update in updates]
+        pending = merge([rest for rest in rests if _is_left_out(rest, state_vector)])
+        if pending == EMPTY_UPDATE:
+            return pending
+        _apply(doc, pending)
+        if doc.get_state() == state_vector:
+            return pending
+        updates = [pending]
 
 
 def _is_left_out(rest: bytes, state_vector: bytes) -> bool:
@@ -306,10 +337,16 @@ def _is_left_out(rest: bytes, state_vector: bytes) -> bool:
         return True
     if rest == EMPTY_UPDATE:
         return False
+    return bool(beyond(parse_delete_set(rest), parse_state_vector(state_vector)))
+
+
+def _waiting(pending: bytes, state_vector: bytes) -> tuple[Ranges, Ranges]:
+    """Return the clocks of structs and of deletes that wait; equal however they are encoded."""
+    if pending == EMPTY_UPDATE:
+        return {}, {}
     clocks = parse_state_vector(state_vector)
-    return any(
-        ranges[-1][1] > clocks.get(client, 0) for client, ranges in parse_delete_set(rest).items()
-    )
+    structs, deletes = read_ranges(pending)
+    return beyond(structs, clocks), beyond(deletes, clocks)
 
 
 def fold(updates: Sequence[bytes]) -> tuple[bytes, Content]:
@@ -332,7 +369,7 @@ def difference(source: Content, candidate: Content) -> str | None:
         return "the state vectors differ"
     if source.delete_set != candidate.delete_set:
         return "the delete sets differ"
-    if source.pending != candidate.pending:
+    if source.waiting != candidate.waiting:
         return "the pending structs or deletes differ"
     return None
 

@@ -1,0 +1,237 @@
+"""Reads which clocks the structs of an update cover; pure, for updates that have decoded before.
+
+What it knows is Yjs's update encoding v1: for each client a run of structs from a clock on, then
+the delete set. Contents are only skipped. It serves what is rare (pending structs), so it is
+plain and not fast.
+"""
+
+import struct
+from collections.abc import Callable
+from typing import Final
+
+from yjs_store.errors import UpdateRefused
+
+Ranges = dict[int, list[tuple[int, int]]]
+"""Per client the clock ranges [start, end), sorted and joined."""
+
+_GC: Final = 0
+_SKIP: Final = 10
+_HAS_ORIGIN: Final = 0x80
+_HAS_RIGHT_ORIGIN: Final = 0x40
+_HAS_PARENT_SUB: Final = 0x20
+_KIND_BITS: Final = 0x1F
+
+# Yjs type references that are followed by a name: XmlElement and XmlHook.
+_NAMED_TYPES: Final = (3, 5)
+
+
+def read_ranges(update: bytes) -> tuple[Ranges, Ranges]:
+    """Return the clocks of the structs (gaps left out) and of the delete set.
+
+    Raises:
+        UpdateRefused: the bytes are not what this module knows.
+    """
+    reader = _Reader(update)
+    try:
+        structs: Ranges = {}
+        for _ in range(reader.number()):
+            count, client, clock = reader.number(), reader.number(), reader.number()
+            for _ in range(count):
+                is_gap, length = _read_struct(reader)
+                if not is_gap and length:
+                    structs.setdefault(client, []).append((clock, clock + length))
+                clock += length
+        deletes = _read_delete_set(reader)
+    except (IndexError, KeyError, UnicodeDecodeError, struct.error) as error:
+        raise UpdateRefused(f"not an update of a known form: {error!r}") from error
+    return {client: joined(ranges) for client, ranges in structs.items()}, deletes
+
+
+def joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the ranges sorted, with those that touch made one."""
+    result: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if result and start <= result[-1][1]:
+            result[-1] = (result[-1][0], max(result[-1][1], end))
+        else:
+            result.append((start, end))
+    return result
+
+
+def beyond(ranges: Ranges, clocks: dict[int, int]) -> Ranges:
+    """Return the parts of ``ranges`` at and after each client's clock."""
+    parts = {
+        client: [
+            (max(start, clocks.get(client, 0)), end)
+            for start, end in of_client
+            if end > clocks.get(client, 0)
+        ]
+        for client, of_client in ranges.items()
+    }
+    return {client: of_client for client, of_client in parts.items() if of_client}
+
+
+def covers(known: Ranges, asked: Ranges) -> bool:
+    """Say whether every clock of ``asked`` is in ``known``."""
+    return all(
+        any(low <= start and end <= high for low, high in known.get(client, []))
+        for client, ranges in asked.items()
+        for start, end in ranges
+    )
+
+
+class _Reader:
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._position = 0
+
+    def byte(self) -> int:
+        value = self._data[self._position]
+        self._position += 1
+        return value
+
+    def number(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self.byte()
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value
+            shift += 7
+
+    def skip(self, length: int) -> None:
+        self.take(length)
+
+    def take(self, length: int) -> bytes:
+        end = self._position + length
+        if end > len(self._data):
+            raise IndexError("it ends early")
+        taken = self._data[self._position : end]
+        self._position = end
+        return taken
+
+    def skip_bytes(self) -> None:
+        self.skip(self.number())
+
+    def text(self) -> str:
+        return self.take(self.number()).decode()
+
+
+def _read_struct(reader: _Reader) -> tuple[bool, int]:
+    """Return whether the struct is a gap, and how many clocks it takes."""
+    info = reader.byte()
+    kind = info & _KIND_BITS
+    if kind in (_GC, _SKIP):
+        return kind == _SKIP, reader.number()
+    for flag in (_HAS_ORIGIN, _HAS_RIGHT_ORIGIN):
+        if info & flag:
+            reader.number(), reader.number()
+    if not info & (_HAS_ORIGIN | _HAS_RIGHT_ORIGIN):
+        if reader.number() == 1:
+            reader.skip_bytes()
+        else:
+            reader.number(), reader.number()
+        if info & _HAS_PARENT_SUB:
+            reader.skip_bytes()
+    return False, _CONTENTS[kind](reader)
+
+
+def _read_deleted(reader: _Reader) -> int:
+    return reader.number()
+
+
+def _read_json(reader: _Reader) -> int:
+    length = reader.number()
+    for _ in range(length):
+        reader.skip_bytes()
+    return length
+
+
+def _read_one_bytes(reader: _Reader) -> int:
+    reader.skip_bytes()
+    return 1
+
+
+def _read_string(reader: _Reader) -> int:
+    # Clocks count UTF-16 code units.
+    return len(reader.text().encode("utf-16-le")) // 2
+
+
+def _read_format(reader: _Reader) -> int:
+    reader.skip_bytes()
+    reader.skip_bytes()
+    return 1
+
+
+def _read_type(reader: _Reader) -> int:
+    if reader.number() in _NAMED_TYPES:
+        reader.skip_bytes()
+    return 1
+
+
+def _read_any_list(reader: _Reader) -> int:
+    length = reader.number()
+    for _ in range(length):
+        _skip_any(reader)
+    return length
+
+
+def _read_doc(reader: _Reader) -> int:
+    reader.skip_bytes()
+    _skip_any(reader)
+    return 1
+
+
+_CONTENTS: Final[dict[int, Callable[[_Reader], int]]] = {
+    1: _read_deleted,
+    2: _read_json,
+    3: _read_one_bytes,
+    4: _read_string,
+    5: _read_one_bytes,
+    6: _read_format,
+    7: _read_type,
+    8: _read_any_list,
+    9: _read_doc,
+}
+
+
+def _skip_any(reader: _Reader) -> None:
+    # A stack instead of recursion: what is nested deeply must not end this process.
+    open_containers: list[tuple[int, bool]] = []
+    while True:
+        kind = reader.byte()
+        if kind in (_ANY_ARRAY, _ANY_OBJECT):
+            open_containers.append((reader.number(), kind == _ANY_OBJECT))
+        elif kind in _ANY_WITH_LENGTH:
+            reader.skip_bytes()
+        elif kind == _ANY_INTEGER:
+            reader.number()
+        else:
+            reader.skip(_ANY_FIXED[kind])
+        while open_containers and open_containers[-1][0] == 0:
+            open_containers.pop()
+        if not open_containers:
+            return
+        left, is_object = open_containers.pop()
+        open_containers.append((left - 1, is_object))
+        if is_object:
+            reader.skip_bytes()
+
+
+_ANY_ARRAY: Final = 117
+_ANY_OBJECT: Final = 118
+_ANY_INTEGER: Final = 125
+# Binary and string.
+_ANY_WITH_LENGTH: Final = (116, 119)
+# Bytes after the kind: bigint, float64, float32; undefined, null, true and false have none.
+_ANY_FIXED: Final = {122: 8, 123: 8, 124: 4, 127: 0, 126: 0, 121: 0, 120: 0}
+
+
+def _read_delete_set(reader: _Reader) -> Ranges:
+    deletes: Ranges = {}
+    for _ in range(reader.number()):
+        client = reader.number()
+        for _ in range(reader.number()):
+            start = reader.number()
+            deletes.setdefault(client, []).append((start, start + reader.number()))
+    return {client: joined(ranges) for client, ranges in deletes.items()}
