@@ -148,3 +148,5 @@ async def _write(connection: Connection, room: LiveRoom | None, send: Send) -> N
                 **facts,
             )
         await send({"type": "websocket.close", "code": int(code), "reason": reason})
+    # The reader may wait for the queue to empty: nobody empties it any more.
+    connection.end(CloseCode.GOING_AWAY, "the client is gone")

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pycrdt
 import pytest
@@ -301,6 +301,7 @@ class AsgiSocket:
     def __init__(self, hub: Hub, path: str) -> None:
         self.sent: list[bytes] = []
         self.accepted = False
+        self.is_gone = False
         self.closed: tuple[int, str] | None = None
         self.reading = asyncio.Event()
         self.reading.set()
@@ -308,7 +309,12 @@ class AsgiSocket:
         self._changed = asyncio.Event()
         self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._incoming.put_nowait({"type": "websocket.connect"})
-        scope = {"type": "websocket", "client": ("127.0.0.1", 9), "raw_path": path.encode()}
+        scope = {
+            "type": "websocket",
+            "client": ("127.0.0.1", 9),
+            "path": unquote(path),
+            "raw_path": path.encode(),
+        }
         endpoint = WebsocketEndpoint(hub)
         self.task = asyncio.create_task(endpoint(scope, self._incoming.get, self._take))
 
@@ -332,6 +338,8 @@ class AsgiSocket:
 
     async def _take(self, message: Any) -> None:
         await self.reading.wait()
+        if self.is_gone:
+            raise ConnectionResetError
         if message["type"] == "websocket.accept":
             self.accepted = True
         elif message["type"] == "websocket.send":

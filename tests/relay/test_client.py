@@ -198,7 +198,6 @@ async def test_a_server_that_sends_text_is_no_y_websocket_server() -> None:
     assert why == "the server sent text; it is not a y-websocket server"
 
 
-@pytest.mark.xfail(strict=True, reason="what a server says is trusted to be y-protocol and Yjs")
 @pytest.mark.parametrize(
     "frame",
     [b"\x63", b"\x02\x00\x02no", wire.encode_update(b"no update"), b""],

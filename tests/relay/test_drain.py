@@ -50,11 +50,11 @@ async def test_a_burst_right_before_the_drain_is_stored_and_receipted(
         backend.append_gate.set()
         async with deadline():
             assert await draining
+        assert hub.connection_count == 0, "everybody is on the way home"
         for socket in (writer, reader):
             assert await socket.wait_closed() == (1001, "the server is stopping")
             assert text_of(*socket.updates) == letters
     assert text_of(await store.load("doc")) == letters
-    assert hub.connection_count == 0
 
 
 async def test_what_arrives_while_it_still_reads_is_stored(hub: Hub, store: Store) -> None:

@@ -17,6 +17,7 @@ from relay_support import (
 )
 
 from relay import hub as hub_module
+from relay import live_room as live_room_module
 from relay.errors import CloseCode
 from relay.hub import Hub
 from relay.limits import (
@@ -158,6 +159,38 @@ async def test_a_room_that_is_still_loading_stays(hub: Hub, backend: GatedBacken
     backend.load_gate.set()
     async with deadline():
         assert await served_text(await joining) == ""
+
+
+async def test_a_room_stays_for_those_who_are_about_to_enter(
+    store: Store, backend: GatedBackend
+) -> None:
+    """Its document is loaded, and they have not had their turn since."""
+    hub = Hub(store, room_grace_s=0)
+    backend.load_gate.clear()
+    joining = asyncio.create_task(Member.join(hub, "doc"))
+    await backend.wait_loads(1)
+    (opening,) = [task for task in asyncio.all_tasks() if task.get_name() == "open doc"]
+    opening.add_done_callback(lambda _: hub.tick(now_s() + 1))
+    backend.load_gate.set()
+    async with deadline():
+        member = await joining
+    assert hub.room_count == 1
+    assert await served_text(member) == ""
+    await hub.close()
+
+
+async def test_the_grace_begins_when_the_last_one_leaves(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock_s = now_s()
+    monkeypatch.setattr(live_room_module, "_now_s", lambda: clock_s)
+    member = await Member.join(hub, "doc")
+    clock_s += 1000 * ROOM_GRACE_S
+    member.leave()
+    hub.tick(clock_s + ROOM_GRACE_S - 1)
+    assert hub.room_count == 1
+    hub.tick(clock_s + ROOM_GRACE_S)
+    assert hub.room_count == 0
 
 
 async def test_a_room_is_never_unloaded_with_unsaved_bytes(

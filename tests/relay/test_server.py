@@ -5,7 +5,6 @@ import contextlib
 import signal
 import socket
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,11 +120,6 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=subprocess.TimeoutExpired,
-    reason="a second interrupt stops uvicorn, while the drain goes on for its half minute",
-)
 async def test_a_second_interrupt_stops_at_once(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path)
     url = server.url

@@ -57,7 +57,7 @@ def _several(editor: Editor, a: int, b: int) -> None:
     editor.change(edit)
 
 
-_EDITS: Final[tuple[Callable[[Editor, int, int], None], ...]] = (
+EDITS: Final[tuple[Callable[[Editor, int, int], None], ...]] = (
     _write,
     _write,
     _erase,
@@ -70,7 +70,7 @@ _EDITS: Final[tuple[Callable[[Editor, int, int], None], ...]] = (
 )
 
 _STEPS = st.tuples(
-    st.integers(0, 2), st.integers(0, len(_EDITS) + 2), st.integers(0, 99), st.integers(0, 99)
+    st.integers(0, 2), st.integers(0, len(EDITS) + 2), st.integers(0, 99), st.integers(0, 99)
 )
 
 
@@ -84,9 +84,9 @@ def play(steps: Sequence[tuple[int, int, int, int]]) -> list[bytes]:
     made: list[bytes] = []
     for who, what, a, b in steps:
         editor = editors[who]
-        if what < len(_EDITS):
+        if what < len(EDITS):
             before = len(editor.updates)
-            _EDITS[what](editor, a, b)
+            EDITS[what](editor, a, b)
             made += editor.updates[before:]
         else:
             editor.see([editors[(who + 1 + a % 2) % 3].state])

@@ -229,7 +229,6 @@ async def test_two_checkpoints_of_a_document_come_one_after_the_other(
     assert [result.published for result in results] == [True, False]
 
 
-@pytest.mark.xfail(strict=True, raises=WriterSuperseded, reason="the lock is thrown away too early")
 async def test_three_checkpoints_of_a_document_come_one_after_the_other(
     store: Store, backend: WatchedBackend
 ) -> None:
@@ -382,7 +381,6 @@ async def test_a_candidate_with_other_content_is_not_published(
         assert read(await store.load("n")) == read(*updates)
 
 
-@pytest.mark.xfail(strict=True, raises=Damaged, reason="pending content is compared as bytes")
 async def test_a_document_with_deletes_and_something_pending_is_folded(store: Store) -> None:
     """Field note 2: a document that waits for one update is not damaged."""
     for update in (*typed_and_deleted(), letters("xyz", 9)[2]):
@@ -410,7 +408,6 @@ async def test_a_checkpoint_that_fails_on_the_way_changes_nothing(
     assert sorted(read(await store.load("n")).text) == ["a", "b", "c", "x"]
 
 
-@pytest.mark.xfail(strict=True, reason="what was staged before the failure stays until a restart")
 async def test_a_disk_that_fills_up_while_staging_keeps_nothing_of_the_candidate(
     store: Store, backend: WatchedBackend, path: Path
 ) -> None:

@@ -142,7 +142,6 @@ async def test_what_repeats_what_is_known_adds_no_row(document: Document, path: 
     assert [(receipt.seq, news) for _, receipt, news in recorder.receipts] == [(1, False)] * 3
 
 
-@pytest.mark.xfail(strict=True, reason="what waits is taken for news each time it is repeated")
 async def test_what_repeats_what_is_pending_adds_no_row(document: Document, path: Path) -> None:
     """Field note 3: or each reconnection of each client would add one."""
     a, _, c = letters("abc")
@@ -255,7 +254,6 @@ async def test_an_update_that_is_too_large_is_refused_before_it_is_looked_at(
     assert document.is_settled
 
 
-@pytest.mark.xfail(strict=True, reason="the committer dies of one bad update")
 async def test_a_decoder_that_fails_fails_the_document_and_stores_nothing_of_the_round(
     store: Store, document: Document, path: Path
 ) -> None:

@@ -372,11 +372,6 @@ def test_any_flipped_bit_of_a_document_is_damage(rows: list[bytes], data: st.Dat
     assert raised.value.part == f"journal row {flipped.seq}"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=(TypeError, AttributeError, struct.error),
-    reason="values are taken to be of their type",
-)
 @pytest.mark.parametrize(
     "change",
     [

@@ -588,7 +588,6 @@ async def test_trimming_goes_on_after_a_restart(path: Path) -> None:
     await backend.close()
 
 
-@pytest.mark.xfail(strict=True, reason="trimming believes a cut_seq that it has not checked")
 async def test_a_damaged_head_does_not_let_trimming_delete_what_it_covers(
     backend: WatchedBackend, path: Path
 ) -> None:
@@ -601,7 +600,6 @@ async def test_a_damaged_head_does_not_let_trimming_delete_what_it_covers(
     assert (2, b"two") in rows_of(path, "n")
 
 
-@pytest.mark.xfail(strict=True, reason="trimming believes a state that it has not checked")
 async def test_trimming_keeps_a_snapshot_that_a_head_names(
     backend: WatchedBackend, path: Path
 ) -> None:
@@ -806,7 +804,6 @@ async def test_pages_have_every_name_with_the_prefix_in_code_point_order(
     await backend.close()
 
 
-@pytest.mark.xfail(strict=True, reason="names go on behind the last code point of all")
 async def test_a_name_with_the_last_code_point_after_the_prefix_is_listed(
     backend: WatchedBackend,
 ) -> None:
@@ -888,7 +885,6 @@ async def test_a_table_that_is_gone_is_no_empty_document(path: Path) -> None:
 NAME = "a name that is found in the file"
 
 
-@pytest.mark.xfail(strict=True, reason="what the index of names lacks is taken for not there")
 async def test_a_flipped_bit_in_a_stored_name_is_no_empty_document(path: Path) -> None:
     """Field note 11: clients would sync to the empty document."""
     backend = SqliteBackend(path)

@@ -580,7 +580,6 @@ async def test_what_is_whole_but_another_documents_is_damage(path: Path, stateme
         await check_whole(store, "after", texts)
 
 
-@pytest.mark.xfail(strict=True, reason="a checkpoint believes a head that it has not checked")
 async def test_a_checkpoint_of_a_damaged_head_does_not_say_that_all_is_well(path: Path) -> None:
     """P4."""
     await fill(path)
@@ -606,7 +605,6 @@ async def test_a_damaged_head_is_named_by_every_call_that_reads_it(path: Path) -
         assert [head.name for head in await store.list_heads("a")] == ["after"]
 
 
-@pytest.mark.xfail(strict=True, reason="forget believes a head that it has not checked")
 async def test_a_live_document_whose_head_looks_deleted_is_not_forgotten(path: Path) -> None:
     """P4: the damage is said, and what is stored stays."""
     async with open_store(url(path)) as store:
@@ -617,7 +615,6 @@ async def test_a_live_document_whose_head_looks_deleted_is_not_forgotten(path: P
     assert len(rows_of(path, "n")) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="an error of SQLite that nothing translates")
 async def test_a_stray_row_fails_its_document_and_no_other(path: Path) -> None:
     """P4: also where it appears under a document that is open."""
     a, b = letters("ab")
