@@ -88,6 +88,25 @@ async def test_everything_sent_before_a_disconnect_is_stored(hub: Hub, store: St
     assert text_of(await store.load("doc")) == "x" * 1000
 
 
+@pytest.mark.xfail(
+    strict=True, reason="the reader stops where the writer failed, and drops the rest"
+)
+async def test_everything_sent_before_a_disconnect_is_stored_though_nothing_can_be_echoed(
+    hub: Hub, store: Store
+) -> None:
+    """Field note 8: that its receipts cannot be sent is no reason to drop what it has sent."""
+    async with AsgiSocket.open(hub, "doc") as socket:
+        await socket.next()
+        for update in typed("x" * 1000):
+            socket.send_update(update)
+        socket.is_gone = True
+        socket.disconnect(1001)
+        async with deadline():
+            await socket.task
+    await store.wait_settled()
+    assert text_of(await store.load("doc")) == "x" * 1000
+
+
 async def test_a_disconnect_removes_the_connections_cursors_and_no_others(hub: Hub) -> None:
     """Field note 21."""
     async with AsgiSocket.open(hub, "doc") as stays:

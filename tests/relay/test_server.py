@@ -133,6 +133,6 @@ async def test_a_second_interrupt_stops_at_once(tmp_path: Path) -> None:
                 server.wait_log, lambda entry: entry["event"].startswith("storage is failing")
             )
             try:
-                assert await asyncio.to_thread(server.end, signal.SIGINT, 5) != 0
+                assert await asyncio.to_thread(server.end, signal.SIGINT, 10) != 0
             finally:
                 server.kill()
