@@ -187,7 +187,6 @@ OUT_OF_ORDER = {
 @pytest.mark.parametrize("edits", OUT_OF_ORDER.values(), ids=OUT_OF_ORDER)
 @pytest.mark.parametrize("missing", [0, 1, 2, 3])
 async def test_a_late_predecessor_completes_the_document(
-    request: pytest.FixtureRequest,
     path: Path,
     edits: Callable[[], list[bytes]],
     missing: int,
@@ -195,9 +194,6 @@ async def test_a_late_predecessor_completes_the_document(
     checkpoints: bool,
 ) -> None:
     """Field note 2 and P2: a, c, d, a restart, a checkpoint, and then b."""
-    if checkpoints and edits is answer_another and missing == 1:
-        reason = "a Doc does not look again at what has stopped to wait"
-        request.applymarker(pytest.mark.xfail(strict=True, raises=Damaged, reason=reason))
     updates = edits()
     late = updates[missing]
     stores = [open_store(url(path), policy=NEVER) for _ in range(3)]

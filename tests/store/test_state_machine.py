@@ -1,0 +1,359 @@
+"""A real store against a plain model: the updates that were acknowledged, document by document.
+
+Updates arrive in order or not, once or twice, alone or in rounds; documents are folded, trimmed,
+deleted and forgotten; the store is reopened, and crashes at any statement of any of this. Then
+what was acknowledged is there, what was under way is there as a whole or not at all, and the
+journal has no gaps.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
+from yjs_store import DocumentDeleted, DocumentMissing, Store
+from yjs_store.backends.sqlite import SqliteBackend
+
+from .crashes import DELETED, check_gapless, check_tidy, copy_files, observe_store
+from .editing import Editor, Reading, read, read_with_y_py
+from .histories import CLIENT_IDS, EDITS
+from .stores import Recorder, store_over
+from .update_v1 import ids_of
+
+NAMES = ("a", "b", "c")
+
+
+@dataclass
+class Life:
+    """One life of a document: who edits it, what has yet to arrive, what was acknowledged."""
+
+    editors: list[Editor] = field(
+        default_factory=lambda: [Editor(client_id) for client_id in CLIENT_IDS[1:]]
+    )
+    to_come: list[bytes] = field(default_factory=list)
+    acknowledged: list[bytes] = field(default_factory=list)
+    is_deleted: bool = False
+
+    @property
+    def is_there(self) -> bool:
+        return bool(self.acknowledged) and not self.is_deleted
+
+    def show(self) -> Reading | str | None:
+        """What a store with this document shows; None where there is nothing."""
+        if self.is_deleted:
+            return DELETED
+        return read(*self.acknowledged) if self.acknowledged else None
+
+
+@dataclass
+class Step:
+    """One act on the store, and what it does to the model when it is done."""
+
+    act: Callable[[Store], Awaitable[object]]
+    apply: Callable[[], object] = lambda: None
+    undo: Callable[[], object] = lambda: None
+
+
+async def hand_in(
+    store: Store, deleted: set[str], arriving: list[tuple[str, bytes]], *, repeats: bool
+) -> None:
+    """Submit within one turn of the loop; all is answered, and what can be stored is stored."""
+    recorder = Recorder()
+    async with AsyncExitStack() as stack:
+        documents = {}
+        for name, _ in arriving:
+            if name in deleted:
+                with pytest.raises(DocumentDeleted):
+                    await store.open_document(name)
+            else:
+                documents[name] = await stack.enter_async_context(store.document(name))
+        submitted = [(name, update) for name, update in arriving if name in documents]
+        for name, update in submitted:
+            documents[name].submit(update, recorder, repeats=repeats)
+        await store.wait_settled()
+    assert recorder.refusals == []
+    assert len(recorder.receipts) == len(submitted)
+
+
+class OrderedStoreMachine(RuleBasedStateMachine):
+    """Each update arrives after what it builds on."""
+
+    arrives_in_order = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = Path(tempfile.mkdtemp())
+        self.runner = asyncio.Runner()
+        self.lives = {name: Life() for name in NAMES}
+        self.path = self.directory / "0.db"
+        self.crashes = 0
+        self.countdown: int | None = None
+        self.exits: AsyncExitStack
+        self.store: Store
+        self.run(self.open())
+
+    def run(self, work: Awaitable[object]) -> None:
+        async def wait() -> None:
+            await work
+
+        self.runner.run(wait())
+
+    async def open(self) -> None:
+        self.exits = AsyncExitStack()
+        backend = SqliteBackend(self.path, on_statement=self.note_statement)
+        self.store = await self.exits.enter_async_context(store_over(backend))
+
+    async def close(self) -> None:
+        await self.exits.aclose()
+        check_gapless(self.path)
+
+    def note_statement(self, _: str) -> None:
+        """Called in the writer's thread before each statement."""
+        if self.countdown is None:
+            return
+        if self.countdown == 0:
+            copy_files(self.path, self.next_path)
+        self.countdown -= 1
+
+    @property
+    def next_path(self) -> Path:
+        return self.directory / f"{self.crashes + 1}.db"
+
+    def do(self, step: Step, crash_after: int | None) -> None:
+        """Take a step; with a number, crash before that statement of it, or after its last."""
+        if crash_after is None:
+            self.run(step.act(self.store))
+            step.apply()
+            return
+        before = self.show()
+        self.countdown = crash_after
+        self.run(step.act(self.store))
+        was_stopped, self.countdown = self.countdown < 0, None
+        if not was_stopped:
+            copy_files(self.path, self.next_path)
+        step.apply()
+        self.run(self.crash(step, before if was_stopped else None))
+
+    async def crash(self, step: Step, before: dict[str, Reading | str] | None) -> None:
+        """Go on with the files that the crash left."""
+        await self.exits.aclose()
+        self.path = self.next_path
+        self.crashes += 1
+        await self.open()
+        shown = await observe_store(self.store)
+        if shown != self.show():
+            assert shown == before, "what was under way is there as a whole or not at all"
+            step.undo()
+
+    def show(self) -> dict[str, Reading | str]:
+        shown = {name: life.show() for name, life in self.lives.items()}
+        return {name: showing for name, showing in shown.items() if showing is not None}
+
+    # ---- people edit ------------------------------------------------------------------------
+
+    def edit_once(self, name: str, who: int, what: int, a: int, b: int) -> None:
+        life = self.lives[name]
+        editor = life.editors[who]
+        before = len(editor.updates)
+        EDITS[what](editor, a, b)
+        life.to_come += editor.updates[before:]
+
+    numbers = st.integers(0, 99)
+    edits = st.tuples(st.integers(0, 1), st.integers(0, len(EDITS) - 1), numbers, numbers)
+
+    @rule(name=st.sampled_from(NAMES), edits=st.lists(edits, min_size=1, max_size=6))
+    def edit(self, name: str, edits: list[tuple[int, int, int, int]]) -> None:
+        for who, what, a, b in edits:
+            self.edit_once(name, who, what, a, b)
+
+    @rule(name=st.sampled_from(NAMES), who=st.integers(0, 1))
+    def see_the_other(self, name: str, who: int) -> None:
+        editors = self.lives[name].editors
+        editors[who].see([editors[1 - who].state])
+
+    # ---- updates arrive ---------------------------------------------------------------------
+
+    def arrival(self, arriving: list[tuple[str, int]], repeats: bool) -> Step:
+        """Take updates from what is to come, and hand them in within one turn of the loop."""
+        taken: list[tuple[str, Life, int, bytes]] = []
+        for name, wish in arriving:
+            life = self.lives[name]
+            if life.to_come:
+                index = 0 if self.arrives_in_order else wish % len(life.to_come)
+                taken.append((name, life, index, life.to_come.pop(index)))
+
+        async def act(store: Store) -> None:
+            await hand_in(
+                store,
+                {name for name, life, *_ in taken if life.is_deleted},
+                [(name, update) for name, *_, update in taken],
+                repeats=repeats,
+            )
+
+        def apply() -> None:
+            for _, life, _, update in taken:
+                if not life.is_deleted:
+                    life.acknowledged.append(update)
+
+        def undo() -> None:
+            for _, life, index, update in reversed(taken):
+                if not life.is_deleted:
+                    life.acknowledged.pop()
+                    life.to_come.insert(index, update)
+
+        return Step(act, apply, undo)
+
+    crash_points = st.none() | st.none() | st.none() | st.integers(0, 12)
+    places = st.tuples(st.sampled_from(NAMES), numbers)
+
+    @rule(place=places, repeats=st.booleans(), crash_after=crash_points)
+    def append(self, place: tuple[str, int], repeats: bool, crash_after: int | None) -> None:
+        self.do(self.arrival([place], repeats), crash_after)
+
+    @rule(arriving=st.lists(places, min_size=2, max_size=8), crash_after=crash_points)
+    def append_a_round(self, arriving: list[tuple[str, int]], crash_after: int | None) -> None:
+        self.do(self.arrival(arriving, repeats=False), crash_after)
+
+    @rule(name=st.sampled_from(NAMES), index=numbers, repeats=st.booleans())
+    def append_again(self, name: str, index: int, repeats: bool) -> None:
+        life = self.lives[name]
+        if life.is_there:
+            update = life.acknowledged[index % len(life.acknowledged)]
+            life.to_come.insert(0, update)
+            self.do(self.arrival([(name, 0)], repeats), None)
+
+    # ---- the store is kept ------------------------------------------------------------------
+
+    @rule(name=st.sampled_from(NAMES), crash_after=crash_points)
+    def checkpoint(self, name: str, crash_after: int | None) -> None:
+        life = self.lives[name]
+
+        async def act(store: Store) -> None:
+            if life.is_there:
+                await store.checkpoint(name)
+                head = await store.head(name)
+                assert head is not None
+                assert head.journal_rows == 0
+            else:
+                with pytest.raises(DocumentDeleted if life.is_deleted else DocumentMissing):
+                    await store.checkpoint(name)
+
+        self.do(Step(act), crash_after)
+
+    @precondition(lambda self: any(life.is_there for life in self.lives.values()))
+    @rule(name=st.sampled_from(NAMES), crash_after=crash_points)
+    def delete(self, name: str, crash_after: int | None) -> None:
+        life = self.lives[name]
+        if not life.is_there:
+            return
+
+        def set_deleted(value: bool) -> None:
+            life.is_deleted = value
+
+        self.do(
+            Step(
+                lambda store: store.delete(name),
+                lambda: set_deleted(True),
+                lambda: set_deleted(False),
+            ),
+            crash_after,
+        )
+
+    @precondition(lambda self: any(life.is_deleted for life in self.lives.values()))
+    @rule(name=st.sampled_from(NAMES), crash_after=crash_points)
+    def forget(self, name: str, crash_after: int | None) -> None:
+        life = self.lives[name]
+        if not life.is_deleted:
+            return
+        self.do(
+            Step(
+                lambda store: store.forget(name),
+                lambda: self.lives.update({name: Life()}),
+                lambda: self.lives.update({name: life}),
+            ),
+            crash_after,
+        )
+
+    @rule()
+    def reopen(self) -> None:
+        self.run(self.close())
+        self.run(self.open())
+
+    # ---- it is looked at --------------------------------------------------------------------
+
+    @rule(name=st.sampled_from(NAMES))
+    def load(self, name: str) -> None:
+        life = self.lives[name]
+
+        async def check() -> None:
+            if not life.is_there:
+                with pytest.raises(DocumentDeleted if life.is_deleted else DocumentMissing):
+                    await self.store.load(name)
+                return
+            everything = await self.store.load(name)
+            assert read(everything) == read(*life.acknowledged)
+            assert ids_of([everything]).structs == ids_of(life.acknowledged).structs
+            async with self.store.document(name) as document:
+                live = document.diff(b"\x00")
+            assert ids_of([live]).structs == ids_of(life.acknowledged).structs
+            assert read(live) == read(*life.acknowledged)
+
+        self.run(check())
+
+    def teardown(self) -> None:
+        try:
+            self.run(self.finish())
+        finally:
+            self.runner.close()
+            shutil.rmtree(self.directory)
+
+    async def finish(self) -> None:
+        """Let everything arrive; then everybody sees the same, whoever decodes it."""
+        try:
+            for name, life in self.lives.items():
+                if life.is_deleted:
+                    continue
+                for update in life.to_come:
+                    await self.store.append(name, update)
+                life.acknowledged += life.to_come
+                if life.is_there:
+                    await self.store.checkpoint(name)
+                    everything = await self.store.load(name)
+                    complete = Editor(1)
+                    complete.see([editor.state for editor in life.editors])
+                    assert read(everything) == complete.read()
+                    with contextlib.suppress(ModuleNotFoundError):  # as in newer Pythons
+                        assert read_with_y_py(everything) == complete.read()
+            check_gapless(self.path)
+        finally:
+            await self.exits.aclose()
+        backend = SqliteBackend(self.path)
+        async with store_over(backend) as store:
+            while await backend.trim():
+                pass
+            check_tidy(self.path)
+            assert await observe_store(store) == self.show()
+
+
+class StoreMachine(OrderedStoreMachine):
+    """Updates arrive in any order."""
+
+    arrives_in_order = False
+
+
+PROFILE = settings(max_examples=100, stateful_step_count=30)
+
+TestInOrder = OrderedStoreMachine.TestCase
+TestInOrder.settings = PROFILE
+
+TestInAnyOrder = StoreMachine.TestCase
+TestInAnyOrder.settings = PROFILE
