@@ -81,9 +81,9 @@ def deadline() -> asyncio.Timeout:
     return asyncio.timeout(DEADLINE_S)
 
 
-async def run_ready_tasks() -> None:
+async def run_ready_tasks(turns: int = 50) -> None:
     """Let every task that can go on do so until all wait; no time passes but theirs."""
-    for _ in range(50):
+    for _ in range(turns):
         await asyncio.sleep(0)
 
 
@@ -91,6 +91,14 @@ def retries_at_once(test: Test) -> Test:
     """Mark a test in which storage fails: what is tried again is tried after the shortest wait."""
     old_name = "ignore:The .initial. parameter is deprecated:DeprecationWarning"
     return pytest.mark.filterwarnings(old_name)(pytest.mark.usefixtures("no_jitter")(test))
+
+
+async def wait_frames_received(hub: Hub, count: int) -> None:
+    """Wait until the hub has been given that many frames, and all that this brings about."""
+    async with deadline():
+        while hub.frames_received < count:
+            await run_ready_tasks()
+    await run_ready_tasks()
 
 
 # ---- awareness ----------------------------------------------------------------------------------
@@ -316,7 +324,7 @@ class AsgiSocket:
             "raw_path": path.encode(),
         }
         endpoint = WebsocketEndpoint(hub)
-        self.task = asyncio.create_task(endpoint(scope, self._incoming.get, self._take))
+        self.task = asyncio.create_task(endpoint(scope, self._give, self._take))
 
     @classmethod
     def open(cls, hub: Hub, document: str) -> Self:
@@ -335,6 +343,12 @@ class AsgiSocket:
         self.disconnect()
         async with deadline():
             await self.task
+
+    async def _give(self) -> dict[str, Any]:
+        # A socket that was not read for a while gives nothing before the loop has been round.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return await self._incoming.get()
 
     async def _take(self, message: Any) -> None:
         await self.reading.wait()

@@ -209,6 +209,13 @@ def test_a_state_expires_when_it_was_not_renewed(states: AwarenessStates) -> Non
     assert states.remove_owner(ANN) is None
 
 
+def test_a_reconnect_without_a_newer_clock_renews_nothing(states: AwarenessStates) -> None:
+    """The others do not count it as renewed either; all must forget it at the same time."""
+    announce(states, "old", (1, 1, '"a"'), now_s=10.0)
+    announce(states, "new", (1, 1, '"a"'), now_s=20.0)
+    assert news(states.expire(before_s=15.0)) == [(1, 1, "null")]
+
+
 def test_a_renewed_state_does_not_expire(states: AwarenessStates) -> None:
     announce(states, ANN, (1, 1, '"a"'), now_s=10.0)
     announce(states, ANN, (1, 2, '"a"'), now_s=25.0)

@@ -12,11 +12,13 @@ from relay_support import (
     text_of,
     text_update,
     typed,
+    wait_frames_received,
 )
 
 from relay import drain as drain_module
 from relay.drain import drain
 from relay.hub import Hub
+from relay.limits import CONNECTION_UNSAVED_UPDATES_MAX
 from relay.wire import y_websocket as wire
 from yjs_store import Store, StoreFailing
 
@@ -54,6 +56,34 @@ async def test_a_burst_right_before_the_drain_is_stored_and_receipted(
         for socket in (writer, reader):
             assert await socket.wait_closed() == (1001, "the server is stopping")
             assert text_of(*socket.updates) == letters
+    assert text_of(await store.load("doc")) == letters
+
+
+@pytest.mark.xfail(
+    strict=True, reason="quiet is looked for while the connection waits for the disk"
+)
+async def test_a_burst_far_over_the_bound_of_its_connection_is_stored_to_the_last(
+    hub: Hub, store: Store, backend: GatedBackend
+) -> None:
+    """A connection at its bound seems quiet, but is only waiting for a slow disk."""
+    letters = "x" * (4 * CONNECTION_UNSAVED_UPDATES_MAX)
+    async with AsgiSocket.open(hub, "doc") as writer:
+        await writer.next()
+        backend.append_gate.clear()
+        other = asyncio.create_task(store.append("other", text_update("on its way to the disk")))
+        await backend.wait_appends(1)
+        for update in typed(letters):
+            writer.send_update(update)
+        await wait_frames_received(hub, CONNECTION_UNSAVED_UPDATES_MAX)
+        draining = asyncio.create_task(drain(hub, store))
+        # The disk takes longer than what counts as quiet.
+        done, _ = await asyncio.wait({draining}, timeout=5 * drain_module.DRAIN_QUIET_S)
+        assert not done
+        backend.append_gate.set()
+        async with deadline():
+            assert await draining
+            await other
+        assert (await writer.wait_closed())[0] == 1001
     assert text_of(await store.load("doc")) == letters
 
 

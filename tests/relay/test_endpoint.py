@@ -17,6 +17,7 @@ from relay_support import (
     text_of,
     text_update,
     typed,
+    wait_frames_received,
 )
 
 from relay import connection as connection_module
@@ -136,8 +137,7 @@ async def test_a_flat_out_writer_is_read_only_as_far_as_the_disk_follows(
         await writer.next()
         for update in typed(letters):
             writer.send_update(update)
-        await backend.wait_appends(1)
-        await run_ready_tasks()
+        await wait_frames_received(hub, CONNECTION_UNSAVED_UPDATES_MAX)
         assert hub.frames_received == CONNECTION_UNSAVED_UPDATES_MAX
         backend.append_gate.set()
         await writer.wait_text(letters)
@@ -152,8 +152,7 @@ async def test_a_writer_that_waits_for_the_disk_can_still_be_closed(
         await writer.next()
         for update in typed("x" * CONNECTION_UNSAVED_UPDATES_MAX):
             writer.send_update(update)
-        await backend.wait_appends(1)
-        await run_ready_tasks()
+        await wait_frames_received(hub, CONNECTION_UNSAVED_UPDATES_MAX)
         backend.append_error = WriterSuperseded("doc")
         backend.append_gate.set()
         code, reason = await writer.wait_closed()
@@ -211,7 +210,7 @@ async def test_a_client_that_asks_for_the_document_and_does_not_read_fills_no_me
         socket.reading.clear()
         for _ in range(frames):
             socket.send(STEP_1 * asks_per_frame)
-        await run_ready_tasks()
+        await run_ready_tasks(5000)
         socket.reading.set()
     assert measured.most_bytes <= OUTBOX_BYTES_MAX + 2 * len(update)
 
@@ -229,7 +228,7 @@ async def test_a_client_that_asks_who_is_here_and_does_not_read_fills_no_memory(
         socket.reading.clear()
         for _ in range(frames):
             socket.send(b"\x03" * asks_per_frame)
-        await run_ready_tasks()
+        await run_ready_tasks(5000)
         socket.reading.set()
     assert measured.most_bytes <= OUTBOX_BYTES_MAX + 100 * 256
 
@@ -262,7 +261,7 @@ async def test_a_client_that_is_gone_with_its_queue_full_is_forgotten_at_once(hu
         goes.reading.clear()
         for _ in range(OUTBOX_FRAMES_MAX + 10):
             goes.send(b"\x03")
-        await run_ready_tasks()
+        await run_ready_tasks(5000)
         goes.is_gone = True
         goes.reading.set()
         goes.disconnect(1006)
