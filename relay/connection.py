@@ -38,6 +38,7 @@ class Connection:
         "ending",
         "has_echo",
         "is_aborted",
+        "is_lost",
         "last_sent_s",
         "outbox",
         "peer",
@@ -54,6 +55,7 @@ class Connection:
         self.wake_writer = asyncio.Event()
         self.ending: Ending | None = None
         self.is_aborted = False
+        self.is_lost = False
         self.has_echo = True
         self.answers_due = 0
         self._task = task
@@ -80,7 +82,7 @@ class Connection:
             self._unsaved_updates >= CONNECTION_UNSAVED_UPDATES_MAX
             or self._unsaved_bytes >= CONNECTION_UNSAVED_BYTES_MAX
             or self.answers_due > 0
-            or self.outbox.is_full
+            or (self.outbox.is_full and not self.is_lost)
         )
 
     async def wait_ready(self) -> None:
@@ -110,7 +112,7 @@ class Connection:
 
     def send(self, frame: bytes) -> None:
         """Queue a reply."""
-        if self.ending is None:
+        if self.is_listening:
             self.outbox.push(frame)
             self.wake_writer.set()
 
@@ -133,6 +135,18 @@ class Connection:
         if not flush:
             self.outbox.clear()
         self.wake_writer.set()
+        self._progress.set()
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether anything that is queued can still reach the client."""
+        return self.ending is None and not self.is_lost
+
+    def lose(self) -> None:
+        """Hear that nothing can be sent any more; what the client sent before still counts."""
+        self.is_lost = True
+        self.sending_since_s = None
+        self.outbox.clear()
         self._progress.set()
 
     @property

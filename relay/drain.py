@@ -45,13 +45,13 @@ async def _read_and_store(hub: Hub, store: Store) -> bool:
     reading_s = 0.0
     storing_end_s = _now_s() + DRAIN_STORING_MAX_S
     while True:
+        if not await _within(storing_end_s - _now_s(), store.wait_settled()):
+            return False
         seen = hub.frames_received
         await asyncio.sleep(DRAIN_QUIET_S)
         reading_s += DRAIN_QUIET_S
-        if not await _within(storing_end_s - _now_s(), store.wait_settled()):
-            return False
         if hub.frames_received == seen or reading_s >= DRAIN_READING_MAX_S:
-            return True
+            return await _within(storing_end_s - _now_s(), store.wait_settled())
 
 
 def _now_s() -> float:

@@ -149,4 +149,4 @@ async def _write(connection: Connection, room: LiveRoom | None, send: Send) -> N
             )
         await send({"type": "websocket.close", "code": int(code), "reason": reason})
     # The reader may wait for the queue to empty: nobody empties it any more.
-    connection.end(CloseCode.GOING_AWAY, "the client is gone")
+    connection.lose()

@@ -175,7 +175,7 @@ class LiveRoom:
     def _spread(self, effects: Iterable[SpreadAwareness]) -> None:
         for effect in effects:
             for connection in self._connections:
-                if connection.ending is None:
+                if connection.is_listening:
                     connection.outbox.push_awareness(effect.frame)
                     connection.wake_writer.set()
 
@@ -191,7 +191,7 @@ class LiveRoom:
         frame = wire.encode_update(row.data)
         only_sender = None if self._echo else _only_sender(stored)
         for connection in self._connections:
-            if connection.ending is None and connection is not only_sender:
+            if connection.is_listening and connection is not only_sender:
                 connection.outbox.push_update(frame, document.state_vector)
                 connection.wake_writer.set()
 

@@ -59,9 +59,6 @@ async def test_a_burst_right_before_the_drain_is_stored_and_receipted(
     assert text_of(await store.load("doc")) == letters
 
 
-@pytest.mark.xfail(
-    strict=True, reason="quiet is looked for while the connection waits for the disk"
-)
 async def test_a_burst_far_over_the_bound_of_its_connection_is_stored_to_the_last(
     hub: Hub, store: Store, backend: GatedBackend
 ) -> None:

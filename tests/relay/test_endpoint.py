@@ -89,9 +89,6 @@ async def test_everything_sent_before_a_disconnect_is_stored(hub: Hub, store: St
     assert text_of(await store.load("doc")) == "x" * 1000
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the reader stops where the writer failed, and drops the rest"
-)
 async def test_everything_sent_before_a_disconnect_is_stored_though_nothing_can_be_echoed(
     hub: Hub, store: Store
 ) -> None:
