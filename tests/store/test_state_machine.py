@@ -29,7 +29,7 @@ from .histories import CLIENT_IDS, EDITS
 from .stores import Recorder, store_over
 from .update_v1 import ids_of
 
-NAMES = ("a", "b", "c")
+NAMES = ("a", "b")
 
 
 @dataclass
@@ -160,20 +160,20 @@ class OrderedStoreMachine(RuleBasedStateMachine):
 
     # ---- people edit ------------------------------------------------------------------------
 
-    def edit_once(self, name: str, who: int, what: int, a: int, b: int) -> None:
-        life = self.lives[name]
-        editor = life.editors[who]
-        before = len(editor.updates)
-        EDITS[what](editor, a, b)
-        life.to_come += editor.updates[before:]
-
     numbers = st.integers(0, 99)
-    edits = st.tuples(st.integers(0, 1), st.integers(0, len(EDITS) - 1), numbers, numbers)
+    edits = st.lists(
+        st.tuples(st.integers(0, 1), st.integers(0, len(EDITS) - 1), numbers, numbers),
+        min_size=1,
+        max_size=4,
+    )
 
-    @rule(name=st.sampled_from(NAMES), edits=st.lists(edits, min_size=1, max_size=6))
     def edit(self, name: str, edits: list[tuple[int, int, int, int]]) -> None:
+        life = self.lives[name]
         for who, what, a, b in edits:
-            self.edit_once(name, who, what, a, b)
+            editor = life.editors[who]
+            before = len(editor.updates)
+            EDITS[what](editor, a, b)
+            life.to_come += editor.updates[before:]
 
     @rule(name=st.sampled_from(NAMES), who=st.integers(0, 1))
     def see_the_other(self, name: str, who: int) -> None:
@@ -212,16 +212,30 @@ class OrderedStoreMachine(RuleBasedStateMachine):
 
         return Step(act, apply, undo)
 
-    crash_points = st.none() | st.none() | st.none() | st.integers(0, 12)
-    places = st.tuples(st.sampled_from(NAMES), numbers)
+    crash_points = st.none() | st.integers(0, 4) | st.integers(0, 20)
+    places = st.tuples(st.sampled_from(NAMES), edits, numbers)
 
     @rule(place=places, repeats=st.booleans(), crash_after=crash_points)
-    def append(self, place: tuple[str, int], repeats: bool, crash_after: int | None) -> None:
-        self.do(self.arrival([place], repeats), crash_after)
+    def append(
+        self,
+        place: tuple[str, list[tuple[int, int, int, int]], int],
+        repeats: bool,
+        crash_after: int | None,
+    ) -> None:
+        name, edits, wish = place
+        self.edit(name, edits)
+        self.do(self.arrival([(name, wish)], repeats), crash_after)
 
-    @rule(arriving=st.lists(places, min_size=2, max_size=8), crash_after=crash_points)
-    def append_a_round(self, arriving: list[tuple[str, int]], crash_after: int | None) -> None:
-        self.do(self.arrival(arriving, repeats=False), crash_after)
+    @rule(arriving=st.lists(places, min_size=2, max_size=6), crash_after=crash_points)
+    def append_a_round(
+        self,
+        arriving: list[tuple[str, list[tuple[int, int, int, int]], int]],
+        crash_after: int | None,
+    ) -> None:
+        for name, edits, _ in arriving:
+            self.edit(name, edits)
+        step = self.arrival([(name, wish) for name, _, wish in arriving], repeats=False)
+        self.do(step, crash_after)
 
     @rule(name=st.sampled_from(NAMES), index=numbers, repeats=st.booleans())
     def append_again(self, name: str, index: int, repeats: bool) -> None:
@@ -233,28 +247,46 @@ class OrderedStoreMachine(RuleBasedStateMachine):
 
     # ---- the store is kept ------------------------------------------------------------------
 
-    @rule(name=st.sampled_from(NAMES), crash_after=crash_points)
-    def checkpoint(self, name: str, crash_after: int | None) -> None:
-        life = self.lives[name]
+    def is_any_there(self) -> bool:
+        return any(life.is_there for life in self.lives.values())
+
+    def pick(self, index: int, *, deleted: bool = False) -> str:
+        names = [
+            name
+            for name, life in self.lives.items()
+            if (life.is_deleted if deleted else life.is_there)
+        ]
+        return names[index % len(names)]
+
+    @precondition(is_any_there)
+    @rule(index=numbers, crash_after=crash_points)
+    def checkpoint(self, index: int, crash_after: int | None) -> None:
+        name = self.pick(index)
 
         async def act(store: Store) -> None:
-            if life.is_there:
-                await store.checkpoint(name)
-                head = await store.head(name)
-                assert head is not None
-                assert head.journal_rows == 0
-            else:
-                with pytest.raises(DocumentDeleted if life.is_deleted else DocumentMissing):
-                    await store.checkpoint(name)
+            await store.checkpoint(name)
+            head = await store.head(name)
+            assert head is not None
+            assert head.journal_rows == 0
 
         self.do(Step(act), crash_after)
 
-    @precondition(lambda self: any(life.is_there for life in self.lives.values()))
-    @rule(name=st.sampled_from(NAMES), crash_after=crash_points)
-    def delete(self, name: str, crash_after: int | None) -> None:
+    @rule(name=st.sampled_from(NAMES))
+    def checkpoint_what_is_not_there(self, name: str) -> None:
         life = self.lives[name]
         if not life.is_there:
-            return
+
+            async def act() -> None:
+                with pytest.raises(DocumentDeleted if life.is_deleted else DocumentMissing):
+                    await self.store.checkpoint(name)
+
+            self.run(act())
+
+    @precondition(is_any_there)
+    @rule(index=numbers, crash_after=crash_points)
+    def delete(self, index: int, crash_after: int | None) -> None:
+        name = self.pick(index)
+        life = self.lives[name]
 
         def set_deleted(value: bool) -> None:
             life.is_deleted = value
@@ -269,11 +301,10 @@ class OrderedStoreMachine(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: any(life.is_deleted for life in self.lives.values()))
-    @rule(name=st.sampled_from(NAMES), crash_after=crash_points)
-    def forget(self, name: str, crash_after: int | None) -> None:
+    @rule(index=numbers, crash_after=crash_points)
+    def forget(self, index: int, crash_after: int | None) -> None:
+        name = self.pick(index, deleted=True)
         life = self.lives[name]
-        if not life.is_deleted:
-            return
         self.do(
             Step(
                 lambda store: store.forget(name),
