@@ -5,11 +5,15 @@ from pathlib import Path
 
 from yjs_store import DocumentDeleted, DocumentMissing, Store
 
-from .editing import Reading, read
+from .editing import read
 from .stores import raw
+from .update_v1 import ids_of
 
-DELETED = "deleted"
-Observed = Reading | str
+Model = dict[str, list[bytes] | None]
+"""Per document the updates that it has; None stands for a tombstone."""
+
+Shown = dict[str, bytes | None]
+"""Per document what a store gives for it; None stands for a tombstone."""
 
 SUFFIXES = ("", "-wal")
 """The -shm file is shared memory; it does not outlive a power cut, and SQLite makes it anew."""
@@ -23,22 +27,38 @@ def copy_files(path: Path, target: Path) -> None:
             shutil.copyfile(source, target.with_name(target.name + suffix))
 
 
-def observe(model: dict[str, list[bytes] | None]) -> dict[str, Observed]:
-    """What a store with these updates would show; None stands for a tombstone."""
-    return {name: DELETED if updates is None else read(*updates) for name, updates in model.items()}
-
-
-async def observe_store(store: Store) -> dict[str, Observed]:
-    """What a store shows, document by document."""
-    shown: dict[str, Observed] = {}
+async def load_all(store: Store) -> Shown:
+    """What the store gives, document by document."""
+    shown: Shown = {}
     for head in await store.list_heads():
         try:
-            shown[head.name] = read(await store.load(head.name))
+            shown[head.name] = await store.load(head.name)
         except DocumentDeleted:
-            shown[head.name] = DELETED
+            shown[head.name] = None
         except DocumentMissing as error:
             raise AssertionError(f"{head.name} is listed and not there") from error
     return shown
+
+
+def shows(shown: Shown, model: Model) -> bool:
+    """Whether a store shows these updates: no more and no less, also of what is pending.
+
+    Of the deletes there may be more: where two set one key, a decoder deletes one of them.
+    """
+    if shown.keys() != model.keys():
+        return False
+    for name, everything in shown.items():
+        updates = model[name]
+        if everything is None or updates is None:
+            if everything is not updates:
+                return False
+            continue
+        found, expected = ids_of([everything]), ids_of(updates)
+        if found.structs != expected.structs or not found.deleted >= expected.deleted:
+            return False
+        if read(everything) != read(*updates):
+            return False
+    return True
 
 
 def check_gapless(path: Path) -> None:

@@ -16,11 +16,9 @@ import pytest
 from yjs_store import Store, format
 from yjs_store.backends.sqlite import SqliteBackend
 
-from .crashes import check_tidy, copy_files, observe, observe_store
+from .crashes import Model, check_tidy, copy_files, load_all, shows
 from .editing import Editor, letters, read
 from .stores import WatchedBackend, store_over
-
-Model = dict[str, list[bytes] | None]
 
 CHUNK_BYTES = 2000
 LARGE = Editor(3).write("x" * (2 * CHUNK_BYTES + 1000))
@@ -151,19 +149,18 @@ async def check_recovery(crash: Crash, expected: list[Model]) -> None:
     where = f"crashed before {crash.statement!r}, after step {crash.done}"
     backend = WatchedBackend(crash.path)
     async with store_over(backend) as store:
-        shown = await observe_store(store)
+        shown = await load_all(store)
         # What was under way is there as a whole or not at all.
         candidates = expected[crash.done : crash.done + 2]
-        model = next((model for model in candidates if observe(model) == shown), None)
+        model = next((model for model in candidates if shows(shown, model)), None)
         assert model is not None, where
         await work_on(store, model)
         while await backend.trim():
             pass
-        shown = await observe_store(store)
-        assert shown == observe(model), where
+        assert shows(await load_all(store), model), where
         check_tidy(crash.path)
     async with store_over(WatchedBackend(crash.path)) as store:
-        assert await observe_store(store) == observe(model), where
+        assert shows(await load_all(store), model), where
 
 
 async def work_on(store: Store, model: Model) -> None:

@@ -23,8 +23,8 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from yjs_store import DocumentDeleted, DocumentMissing, Store
 from yjs_store.backends.sqlite import SqliteBackend
 
-from .crashes import DELETED, check_gapless, check_tidy, copy_files, observe_store
-from .editing import Editor, Reading, read, read_with_y_py
+from .crashes import Model, check_gapless, check_tidy, copy_files, load_all, shows
+from .editing import Editor, read, read_with_y_py
 from .histories import CLIENT_IDS, EDITS
 from .stores import Recorder, store_over
 from .update_v1 import ids_of
@@ -46,12 +46,6 @@ class Life:
     @property
     def is_there(self) -> bool:
         return bool(self.acknowledged) and not self.is_deleted
-
-    def show(self) -> Reading | str | None:
-        """What a store with this document shows; None where there is nothing."""
-        if self.is_deleted:
-            return DELETED
-        return read(*self.acknowledged) if self.acknowledged else None
 
 
 @dataclass
@@ -134,7 +128,7 @@ class OrderedStoreMachine(RuleBasedStateMachine):
             self.run(step.act(self.store))
             step.apply()
             return
-        before = self.show()
+        before = self.model()
         self.countdown = crash_after
         self.run(step.act(self.store))
         was_stopped, self.countdown = self.countdown < 0, None
@@ -143,20 +137,25 @@ class OrderedStoreMachine(RuleBasedStateMachine):
         step.apply()
         self.run(self.crash(step, before if was_stopped else None))
 
-    async def crash(self, step: Step, before: dict[str, Reading | str] | None) -> None:
+    async def crash(self, step: Step, before: Model | None) -> None:
         """Go on with the files that the crash left."""
         await self.exits.aclose()
         self.path = self.next_path
         self.crashes += 1
         await self.open()
-        shown = await observe_store(self.store)
-        if shown != self.show():
-            assert shown == before, "what was under way is there as a whole or not at all"
-            step.undo()
+        shown = await load_all(self.store)
+        if shows(shown, self.model()):
+            return
+        assert before is not None, "everything was acknowledged"
+        assert shows(shown, before), "what was under way is there as a whole or not at all"
+        step.undo()
 
-    def show(self) -> dict[str, Reading | str]:
-        shown = {name: life.show() for name, life in self.lives.items()}
-        return {name: showing for name, showing in shown.items() if showing is not None}
+    def model(self) -> Model:
+        return {
+            name: None if life.is_deleted else list(life.acknowledged)
+            for name, life in self.lives.items()
+            if life.is_deleted or life.acknowledged
+        }
 
     # ---- people edit ------------------------------------------------------------------------
 
@@ -372,7 +371,7 @@ class OrderedStoreMachine(RuleBasedStateMachine):
             while await backend.trim():
                 pass
             check_tidy(self.path)
-            assert await observe_store(store) == self.show()
+            assert shows(await load_all(store), self.model())
 
 
 class StoreMachine(OrderedStoreMachine):
