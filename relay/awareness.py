@@ -111,10 +111,8 @@ class AwarenessStates:
         if is_removal:
             self._set(entry, owner, now_s)
             return True
-        if owner != known.owner:
-            # The same state again, from a client that has come back on another connection: when
-            # the old one is closed at last, the cursor is not its own any more.
-            self._set(_Entry(entry.client, known.clock, known.state), owner, known.seen_s)
+        # The same state again does not make it this connection's: stock clients send on what they
+        # hear of others, too.
         return False
 
     def _set(self, entry: _Entry, owner: Hashable, now_s: float) -> None:

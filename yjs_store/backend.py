@@ -7,7 +7,7 @@ WriterSuperseded (P7), Damaged (the driver itself found the file broken), StoreC
 be made concurrently; writes are carried out one after the other, reads do not wait for them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from yjs_store.records import (
@@ -54,14 +54,25 @@ class Backend(Protocol):
                 not the store's writer any more; nothing was stored.
         """
 
+    async def create(self, sealed: SealedHead) -> int:
+        """Store the head of a document with nothing in it; return its document_id.
+
+        Raises:
+            WriterSuperseded: the name is taken; nothing was stored.
+        """
+
+    async def room_left(self) -> int:
+        """Return how many bytes the disk still takes."""
+
     async def stage(self, head: Head, snapshot: Snapshot, chunks: Sequence[Chunk]) -> int:
         """Store a snapshot that no load sees, in steps of one chunk; return its id.
 
-        A crash on the way leaves a staged snapshot, which the next ``open`` marks for trimming.
+        What an error leaves on the way is trimmed; what a crash leaves is marked for that by
+        the next ``open``.
         """
 
-    async def load_staged(self, snapshot_id: int) -> tuple[Snapshot, tuple[Chunk, ...]]:
-        """Read a staged snapshot back from disk."""
+    async def load_staged(self, snapshot_id: int) -> tuple[Snapshot, tuple[Chunk, ...]] | None:
+        """Read a staged snapshot back from disk; None when it is not staged any more."""
 
     async def publish(self, before: Head, after: SealedHead) -> None:
         """Make ``after`` the head and its snapshot the published one; retire the former.
@@ -89,10 +100,12 @@ class Backend(Protocol):
             WriterSuperseded: the stored head is not ``before``; nothing was changed.
         """
 
-    async def trim(self) -> bool:
+    async def trim(self, check: Callable[[SealedHead], Head]) -> bool:
         """Delete a bounded part of what is dead; say whether more is left.
 
-        Dead are rows up to cut_seq, and the chunks of retired snapshots. Never anything else.
+        Dead are rows up to cut_seq, and the chunks of retired snapshots. Never anything else:
+        ``check`` raises Damaged for a head that cannot be believed, whose document is then left
+        as it is, and a snapshot that a head names is kept whatever is said of it elsewhere.
         """
 
     async def list_heads(self, prefix: str, after: str | None, limit: int) -> Sequence[SealedHead]:

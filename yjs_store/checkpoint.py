@@ -2,112 +2,114 @@
 
 A crash at any await leaves a state that loads to the same content: a staged snapshot is never
 loaded, publishing is one transaction, and trimming only touches what the head excludes.
+
+The same way stores an update that is too large for a journal row: it is folded into the new
+snapshot as the next seq, and becomes durable with its publishing.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from yjs_store import crdt, format
+from yjs_store import format
 from yjs_store.backend import Backend
-from yjs_store.errors import Damaged, DocumentDeleted, DocumentMissing, UpdateRefused
-from yjs_store.limits import SNAPSHOT_BYTES_MAX
-from yjs_store.records import CheckpointResult, Chunk, Head, Snapshot, StoredDocument
+from yjs_store.errors import DocumentDeleted, DocumentMissing, StoreFull, WriterSuperseded
+from yjs_store.fold_process import FoldProcess
+from yjs_store.folding import Folded
+from yjs_store.limits import DISK_RESERVE_BYTES
+from yjs_store.records import CheckpointResult, Head
 
-Publish = Callable[["Staged"], Awaitable[None]]
+Publish = Callable[["Staged"], Awaitable[Head]]
 
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A verified candidate: ``source`` is the head it was folded from."""
+    """A verified candidate, folded from what ``source`` was the head of.
+
+    ``cut_seq`` is ``source.last_seq``, or one more when an oversized update is in it.
+    """
 
     source: Head
     snapshot_id: int
     snapshot_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    content: crdt.Content
-    snapshot: Snapshot
-    chunks: list[Chunk]
+    cut_seq: int
 
 
 async def run_checkpoint(
-    backend: Backend, name: str, reason: str, now_ms: int, publish: Publish
+    backend: Backend,
+    folds: FoldProcess,
+    name: str,
+    reason: str,
+    now_ms: int,
+    publish: Publish,
+    *,
+    extra: bytes | None = None,
 ) -> CheckpointResult:
-    """Fold what is stored of a document into a new snapshot and publish it.
+    """Fold what is stored of a document, and ``extra``, into a new snapshot and publish it.
 
-    Appends may go on meanwhile. On return either the snapshot is published, or, when the
-    journal was empty, nothing was changed.
+    Appends may go on meanwhile, but not with ``extra``. On return the snapshot is published; or,
+    when there was nothing to fold, nothing was changed.
 
     Raises:
         Damaged: what is stored cannot be read; nothing was changed.
+        FoldFailed: the fold process died; nothing was changed.
         WriterSuperseded, StoreUnavailable: nothing was published; what was staged is retired.
+        UpdateRefused: the document would be too large.
         DocumentMissing, DocumentDeleted: there is nothing to fold.
     """
     stored = await backend.load(name)
     if stored is None:
         raise DocumentMissing(name)
-    if stored.sealed_head.head.deleted_ms is not None:
+    head = format.check_head(stored.sealed_head)
+    if head.deleted_ms is not None:
         raise DocumentDeleted(name)
-    head = stored.sealed_head.head
-    if head.journal_rows == 0:
-        return _result(head, reason, None)
-    candidate = await asyncio.to_thread(_fold, stored, now_ms)
-    snapshot_id = await backend.stage(head, candidate.snapshot, candidate.chunks)
+    if head.journal_rows == 0 and extra is None:
+        return _result(head, head, reason, None)
+    folded = await folds.fold_stored(stored, extra, now_ms)
+    await _check_room(backend, folded.snapshot.stored_length)
+    snapshot_id = await backend.stage(head, folded.snapshot, folded.chunks)
     try:
-        read_back = await backend.load_staged(snapshot_id)
-        await asyncio.to_thread(_verify, head, snapshot_id, candidate, *read_back)
-        await publish(Staged(head, snapshot_id, candidate.snapshot.byte_length))
+        await _check_staged(backend, folds, head, snapshot_id, folded)
+        snapshot = folded.snapshot
+        after = await publish(Staged(head, snapshot_id, snapshot.byte_length, snapshot.cut_seq))
     except BaseException:
         # Best effort: a crash here, or a disk that fails, leaves it to the next start.
         await backend.discard(snapshot_id)
         raise
-    return _result(head, reason, candidate.snapshot)
+    return _result(head, after, reason, folded)
 
 
-def _fold(stored: StoredDocument, now_ms: int) -> _Candidate:
-    head, updates = format.assemble(stored)
-    try:
-        update, content = crdt.fold(updates)
-    except (UpdateRefused, crdt.IntegrationFailed) as error:
-        raise Damaged(head.name, "content", "Yjs updates", str(error)) from error
-    if len(update) > SNAPSHOT_BYTES_MAX:
-        bound = f"at most {SNAPSHOT_BYTES_MAX} bytes"
-        raise Damaged(head.name, "content", bound, f"{len(update)} bytes")
-    chunks = list(format.cut_chunks(head.uid, update))
-    snapshot = format.snapshot_manifest(head.uid, head.last_seq, now_ms, update, chunks)
-    return _Candidate(content, snapshot, chunks)
-
-
-def _verify(
-    head: Head,
-    snapshot_id: int,
-    candidate: _Candidate,
-    snapshot: Snapshot,
-    chunks: tuple[Chunk, ...],
+async def _check_staged(
+    backend: Backend, folds: FoldProcess, head: Head, snapshot_id: int, folded: Folded
 ) -> None:
-    """Compare what was read back from disk with what it was folded from (P3).
+    """Compare what is on disk with what was folded (P3)."""
+    read_back = await backend.load_staged(snapshot_id)
+    if read_back is None:
+        raise WriterSuperseded(head.name)
+    await folds.check_staged(head, *read_back, folded.digest)
+
+
+async def _check_room(backend: Backend, stored_length: int) -> None:
+    """Leave what room is left to the journal (P8).
 
     Raises:
-        Damaged: they are not equal.
+        StoreFull: a snapshot of this size would take it.
     """
-    update = format.join_snapshot(head, snapshot, chunks)
-    difference = crdt.difference(candidate.content, crdt.Replica([update]).content())
-    if difference is not None:
-        part = f"staged snapshot {snapshot_id}"
-        raise Damaged(head.name, part, "the content of what it was folded from", difference)
+    # Once in the WAL, once in the file; nothing of the old is free before the new is published.
+    needed = 2 * stored_length + DISK_RESERVE_BYTES
+    left = await backend.room_left()
+    if left < needed:
+        raise StoreFull(f"a snapshot needs {needed} bytes of room; the disk has {left}")
 
 
-def _result(head: Head, reason: str, snapshot: Snapshot | None) -> CheckpointResult:
+def _result(before: Head, after: Head, reason: str, folded: Folded | None) -> CheckpointResult:
     return CheckpointResult(
-        document=head.name,
+        document=before.name,
         reason=reason,
-        published=snapshot is not None,
-        cut_seq=head.cut_seq if snapshot is None else snapshot.cut_seq,
-        rows_folded=head.journal_rows,
-        journal_bytes_before=head.journal_bytes,
-        snapshot_bytes=head.snapshot_bytes if snapshot is None else snapshot.byte_length,
-        stored_bytes=0 if snapshot is None else snapshot.stored_length,
+        published=folded is not None,
+        cut_seq=after.cut_seq,
+        rows_folded=before.journal_rows,
+        journal_bytes_before=before.journal_bytes,
+        snapshot_bytes=after.snapshot_bytes,
+        stored_bytes=0 if folded is None else folded.snapshot.stored_length,
+        head=after,
     )

@@ -6,29 +6,41 @@ runs other writes that must see no append in flight (publish, delete).
 """
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+import enum
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
-
-import structlog
-import tenacity
+from typing import Final, Protocol, TypeVar
 
 from yjs_store.backend import Backend
-from yjs_store.errors import StoreClosed, StoreError, StoreUnavailable, WriterSuperseded
-from yjs_store.limits import COMMIT_BYTES_MAX, RETRY_FIRST_S, RETRY_MAX_S
+from yjs_store.errors import Damaged, StoreClosed, StoreError, WriterSuperseded
+from yjs_store.limits import COMMIT_BYTES_MAX
 from yjs_store.records import Append
+from yjs_store.retrying import Retrier, StorageState
 
 _Result = TypeVar("_Result")
 
-log = structlog.get_logger("yjs_store.committer")
+
+class Elsewhere(enum.Enum):
+    """The type of ELSEWHERE, what a Source says of a round that others store."""
+
+    ELSEWHERE = enum.auto()
+
+
+# What Damaged says of a whole file.
+_EVERY_DOCUMENT: Final = "*"
+
+ELSEWHERE: Final = Elsewhere.ELSEWHERE
 
 
 class Source(Protocol):
     """A document with updates to store."""
 
-    def fold(self) -> Append | None:
-        """Turn what has gathered into one row, or None; called when nothing is in flight."""
+    def fold(self) -> Append | Elsewhere | None:
+        """Turn what has gathered into one row; called when nothing is in flight.
+
+        None when there is nothing to store; ELSEWHERE when it is being stored another way, and
+        will be settled by that.
+        """
 
     def settled(self, append: Append | None, document_id: int) -> None:
         """Hear that the row is durable; with None that there was nothing to store."""
@@ -38,14 +50,11 @@ class Source(Protocol):
 
 
 @dataclass(slots=True)
-class CommitterState:
-    """What an operator wants to know; times in seconds of the event loop's clock."""
+class CommitterState(StorageState):
+    """What an operator wants to know of commits."""
 
     commits: int = 0
     rows: int = 0
-    failing_since_s: float | None = None
-    failing_because: str | None = None
-    failures_in_row: int = 0
 
 
 @dataclass(slots=True)
@@ -59,6 +68,7 @@ class Committer:
 
     def __init__(self, backend: Backend) -> None:
         self.state = CommitterState()
+        self._retrier = Retrier("appends", self.state)
         self._backend = backend
         self._dirty: dict[Source, None] = {}
         self._committing: list[Source] = []
@@ -100,7 +110,7 @@ class Committer:
 
     async def close(self) -> None:
         """Store what is left, then stop. Whatever cannot be stored is failed."""
-        self._closing = True
+        self._closing = self._retrier.is_closing = True
         self._wake.set()
         await self._task
 
@@ -161,7 +171,7 @@ class Committer:
             append = source.fold()
             if append is None:
                 source.settled(None, 0)
-            else:
+            elif append is not ELSEWHERE:
                 folded.append((source, append))
                 byte_length += append.row.byte_length
         while folded:
@@ -171,10 +181,14 @@ class Committer:
     async def _commit(self, folded: list[tuple[Source, Append]]) -> list[tuple[Source, Append]]:
         """Commit; return what has to be tried again because another document was refused."""
         try:
-            ids = await self._append_until_stored([append for _, append in folded])
-        except WriterSuperseded as error:
+            ids = await self._retrier.run(
+                lambda: self._backend.append([append for _, append in folded])
+            )
+        except (WriterSuperseded, Damaged) as error:
             lost = [
-                source for source, append in folded if error.document in (None, append.before.name)
+                source
+                for source, append in folded
+                if error.document in (None, _EVERY_DOCUMENT, append.before.name)
             ]
             for source in lost:
                 source.failed(error)
@@ -188,41 +202,3 @@ class Committer:
         for (source, append), document_id in zip(folded, ids, strict=True):
             source.settled(append, document_id)
         return []
-
-    async def _append_until_stored(self, appends: Sequence[Append]) -> Sequence[int]:
-        """Append; while storage does not take it, keep it and try again (P8)."""
-        with contextlib.suppress(StoreUnavailable):
-            # The way of every good day, without the price of the machinery below.
-            return await self._backend.append(appends)
-        async for attempt in tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type(StoreUnavailable),
-            wait=tenacity.wait_exponential_jitter(RETRY_FIRST_S, RETRY_MAX_S),
-            stop=self._stop_when_closing,
-            before_sleep=self._note_failure,
-            reraise=True,
-        ):
-            with attempt:
-                ids = await self._backend.append(appends)
-                self._note_success()
-                return ids
-        raise AssertionError("the retrying ends by returning or raising")
-
-    def _stop_when_closing(self, state: tenacity.RetryCallState) -> bool:
-        # A store that is closed while its disk fails gets a last few attempts, then gives up
-        # aloud: the sources are failed and nobody had a receipt.
-        return self._closing and state.attempt_number >= 5
-
-    def _note_failure(self, state: tenacity.RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        if self.state.failing_since_s is None:
-            self.state.failing_since_s = asyncio.get_running_loop().time()
-            log.error("storage is failing; edits wait", error=str(error))
-        self.state.failing_because = str(error)
-        self.state.failures_in_row = state.attempt_number
-
-    def _note_success(self) -> None:
-        if self.state.failing_since_s is not None:
-            log.info("storage works again", failures=self.state.failures_in_row)
-        self.state.failing_since_s = None
-        self.state.failing_because = None
-        self.state.failures_in_row = 0

@@ -7,9 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 from yjs_store import crdt, format
-from yjs_store.committer import Committer
+from yjs_store.committer import ELSEWHERE, Committer, Elsewhere
 from yjs_store.errors import Damaged, DocumentFailed, StoreError, UpdateRefused
-from yjs_store.limits import FOLD_BYTES_MAX, FOLD_UPDATES_MAX, UPDATE_BYTES_MAX
+from yjs_store.limits import (
+    FOLD_BYTES_MAX,
+    FOLD_UPDATES_MAX,
+    JOURNAL_ROW_BYTES_MAX,
+    UPDATE_BYTES_MAX,
+)
 from yjs_store.records import Append, Head, JournalRow, Receipt
 
 
@@ -66,12 +71,14 @@ class Document:
         committer: Committer,
         clock_ms: Callable[[], int],
         settled: Callable[["Document"], None],
+        store_oversized: Callable[["Document", bytes], None],
     ) -> None:
         self.head = head
         self.error: StoreError | None = None
         self._committer = committer
         self._clock_ms = clock_ms
         self._tell_settled = settled
+        self._store_oversized = store_oversized
         self._replica = crdt.Replica(updates)
         self._gathered: list[Submission] = []
         self._round: _Round | None = None
@@ -194,7 +201,7 @@ class Document:
 
     # ---- the committer's side ---------------------------------------------------------------
 
-    def fold(self) -> Append | None:
+    def fold(self) -> Append | Elsewhere | None:
         """See committer.Source.fold."""
         assert self._round is None, "one round at a time"
         self._is_marked = False
@@ -209,6 +216,9 @@ class Document:
             return None
         if row_update is None:
             return None
+        if len(row_update) > JOURNAL_ROW_BYTES_MAX:
+            self._store_oversized(self, row_update)
+            return ELSEWHERE
         now_ms = self._clock_ms()
         seq = self.head.last_seq + 1
         after = replace(
@@ -269,19 +279,29 @@ class Document:
 
     def settled(self, append: Append | None, document_id: int) -> None:
         """See committer.Source.settled."""
+        if append is None:
+            self._settle(self.head, None)
+        else:
+            self._settle(replace(append.after.head, document_id=document_id), append.row)
+
+    def settled_oversized(self, head: Head, update: bytes) -> None:
+        """Hear that the update that was too large for a row is durable, in a snapshot."""
+        self._settle(head, format.seal_row(head.uid, head.last_seq, head.updated_ms, update))
+
+    def _settle(self, head: Head, row: JournalRow | None) -> None:
+        """Tell everybody of what is durable now."""
         current = self._round
         if current is None:
-            return  # it failed while it was folded
+            return  # it failed meanwhile
         self._round = None
-        if append is not None:
-            self.head = replace(append.after.head, document_id=document_id)
+        self.head = head
         callbacks, self._when_durable = self._when_durable, []
         for callback in callbacks:
             callback()
         receipt = Receipt(self.name, self.head.last_seq)
-        if append is not None:
+        if row is not None:
             for listener in tuple(self._listeners):
-                listener.committed(append.row, current.stored)
+                listener.committed(row, current.stored)
         for submission in current.stored:
             submission.sender.stored(submission.update, receipt, news=True)
         for submission in current.known:

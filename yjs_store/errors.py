@@ -16,6 +16,7 @@
     ├── DocumentDeleted       there is a tombstone under this name (P9)
     ├── DocumentMissing       nothing is stored under this name
     ├── DocumentFailed        this live document must be closed and loaded again
+    ├── FoldFailed            the fold process died or hung; nothing was changed
     ├── NameRefused           not a document name
     └── UpdateRefused         these bytes are not a Yjs update that can be kept (P5)
 """
@@ -97,6 +98,10 @@ class Damaged(StoreError):
         self.expected = expected
         self.found = found
 
+    def __reduce__(self) -> tuple[type["Damaged"], tuple[str, str, str, str]]:
+        """Let it cross from the fold process with its facts."""
+        return Damaged, (self.document, self.part, self.expected, self.found)
+
 
 class DocumentDeleted(StoreError):
     """The document was deleted; its name stays barred until forget() (P9)."""
@@ -122,6 +127,15 @@ class DocumentFailed(StoreError):
 
     def __init__(self, document: str, why: str) -> None:
         super().__init__(f"document {document!r} must be loaded again: {why}")
+        self.document = document
+        self.why = why
+
+
+class FoldFailed(StoreError):
+    """The process that folds a document died or did not answer; nothing was changed."""
+
+    def __init__(self, document: str, why: str) -> None:
+        super().__init__(f"document {document!r} could not be folded: {why}")
         self.document = document
         self.why = why
 

@@ -6,6 +6,7 @@ so that a record found in the wrong place is as detectable as a flipped bit. It 
 is not a defence against somebody who writes the database file.
 """
 
+import contextlib
 import struct
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Sequence
 import xxhash
 
 from yjs_store.errors import Damaged
-from yjs_store.limits import SNAPSHOT_BYTES_MAX, SNAPSHOT_CHUNK_BYTES
+from yjs_store.limits import SNAPSHOT_CHUNK_BYTES
 from yjs_store.records import (
     Chunk,
     Head,
@@ -40,7 +41,7 @@ _ZSTD_LEVEL = 1
 _row_facts = struct.Struct("<qqq").pack
 _chunk_facts = struct.Struct("<qqqB").pack
 _snapshot_facts = struct.Struct("<qqqq").pack
-_head_facts = struct.Struct("<qqqqqqqq").pack
+_head_facts = struct.Struct("<qqqqqqqqq").pack
 
 # Stands for "no value" among numbers that are never negative.
 _NONE = -1
@@ -50,6 +51,19 @@ def _digest(kind: bytes, uid: bytes, facts: bytes, data: bytes) -> bytes:
     hasher = xxhash.xxh3_128(kind + uid + facts)
     hasher.update(data)
     return hasher.digest()
+
+
+@contextlib.contextmanager
+def _typed(document: str, part: str) -> Iterator[None]:
+    """Translate what a value of another type than was written brings about."""
+    try:
+        yield
+    except (TypeError, AttributeError, struct.error) as error:
+        raise Damaged(str(document), part, "values of their types", str(error)) from error
+
+
+def _shown(checksum: object) -> str:
+    return checksum.hex() if isinstance(checksum, bytes) else repr(checksum)
 
 
 def seal_head(head: Head) -> SealedHead:
@@ -63,9 +77,10 @@ def check_head(sealed: SealedHead) -> Head:
     Raises:
         Damaged: the checksum does not match.
     """
-    expected = _head_checksum(sealed.head)
+    with _typed(sealed.head.name, "head"):
+        expected = _head_checksum(sealed.head)
     if sealed.checksum != expected:
-        raise Damaged(sealed.head.name, "head", expected.hex(), sealed.checksum.hex())
+        raise Damaged(sealed.head.name, "head", expected.hex(), _shown(sealed.checksum))
     return sealed.head
 
 
@@ -79,6 +94,7 @@ def _head_checksum(head: Head) -> bytes:
         head.created_ms,
         head.updated_ms,
         _NONE if head.deleted_ms is None else head.deleted_ms,
+        head.oversized_count,
     )
     return _digest(b"H", head.uid, facts, head.name.encode())
 
@@ -96,12 +112,14 @@ def check_row(head: Head, row: JournalRow) -> bytes:
         Damaged: length or checksum does not match.
     """
     part = f"journal row {row.seq}"
-    if len(row.data) != row.byte_length:
-        raise Damaged(head.name, part, f"{row.byte_length} bytes", f"{len(row.data)} bytes")
-    facts = _row_facts(row.seq, row.created_ms, row.byte_length)
-    expected = _digest(b"J", head.uid, facts, row.data)
+    with _typed(head.name, part):
+        length = len(row.data)
+        facts = _row_facts(row.seq, row.created_ms, row.byte_length)
+        expected = _digest(b"J", head.uid, facts, row.data)
+    if length != row.byte_length:
+        raise Damaged(head.name, part, f"{row.byte_length} bytes", f"{length} bytes")
     if row.checksum != expected:
-        raise Damaged(head.name, part, expected.hex(), row.checksum.hex())
+        raise Damaged(head.name, part, expected.hex(), _shown(row.checksum))
     return row.data
 
 
@@ -151,13 +169,15 @@ def check_chunk(head: Head, chunk: Chunk) -> bytes:
     number = _CODEC_NUMBER.get(chunk.codec)
     if number is None:
         raise Damaged(head.name, part, f"codec {' or '.join(_CODEC_NUMBER)}", repr(chunk.codec))
-    if not 0 <= chunk.byte_length <= SNAPSHOT_CHUNK_BYTES:
+    with _typed(head.name, part):
+        is_bounded = 0 <= chunk.byte_length <= SNAPSHOT_CHUNK_BYTES
+        facts = _chunk_facts(chunk.index, chunk.byte_length, len(chunk.data), number)
+        expected = _digest(b"C", head.uid, facts, chunk.data)
+    if not is_bounded:
         bound = f"at most {SNAPSHOT_CHUNK_BYTES} raw bytes"
         raise Damaged(head.name, part, bound, f"{chunk.byte_length}")
-    facts = _chunk_facts(chunk.index, chunk.byte_length, len(chunk.data), number)
-    expected = _digest(b"C", head.uid, facts, chunk.data)
     if chunk.checksum != expected:
-        raise Damaged(head.name, part, expected.hex(), chunk.checksum.hex())
+        raise Damaged(head.name, part, expected.hex(), _shown(chunk.checksum))
     raw = _decompress(head, part, chunk)
     if len(raw) != chunk.byte_length:
         raise Damaged(head.name, part, f"{chunk.byte_length} raw bytes", f"{len(raw)} raw bytes")
@@ -186,18 +206,16 @@ def join_snapshot(head: Head, snapshot: Snapshot, chunks: Sequence[Chunk]) -> by
     """
     part = f"snapshot {snapshot.snapshot_id}"
     found = [chunk.index for chunk in chunks]
-    if found != list(range(snapshot.chunk_count)):
+    if len(found) != snapshot.chunk_count or found != list(range(len(found))):
         raise Damaged(head.name, part, f"chunks 0 to {snapshot.chunk_count - 1}", f"{found}")
-    if snapshot.byte_length > SNAPSHOT_BYTES_MAX:
-        bound = f"at most {SNAPSHOT_BYTES_MAX} bytes"
-        raise Damaged(head.name, part, bound, f"{snapshot.byte_length}")
     update = b"".join(check_chunk(head, chunk) for chunk in chunks)
-    facts = _snapshot_facts(
-        snapshot.cut_seq, snapshot.chunk_count, len(update), snapshot.created_ms
-    )
+    with _typed(head.name, part):
+        facts = _snapshot_facts(
+            snapshot.cut_seq, snapshot.chunk_count, len(update), snapshot.created_ms
+        )
     expected = _digest(b"S", head.uid, facts, update)
     if snapshot.checksum != expected or len(update) != snapshot.byte_length:
-        raise Damaged(head.name, part, expected.hex(), snapshot.checksum.hex())
+        raise Damaged(head.name, part, expected.hex(), _shown(snapshot.checksum))
     return update
 
 

@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from yjs_store.errors import StoreClosed, StoreError
-from yjs_store.policy import CheckpointPolicy, checkpoint_due, checkpoint_retry_s
-from yjs_store.records import Head
+from yjs_store.breaker import Breaker, BreakerEvent, BreakerState
+from yjs_store.errors import StoreClosed, StoreError, StoreUnavailable
+from yjs_store.policy import CheckpointPolicy, checkpoint_due, is_alarming
+from yjs_store.records import CheckpointResult, Head
 
 log = structlog.get_logger("yjs_store.keeper")
 
@@ -15,42 +16,76 @@ log = structlog.get_logger("yjs_store.keeper")
 class Keeper:
     """One task; one checkpoint or one step of trimming at a time.
 
-    A checkpoint that fails changes nothing but the time of the next attempt, and is logged:
-    the journal keeps everything meanwhile.
+    Each document has a circuit breaker, and the store has one for what is not the document's
+    fault. A checkpoint that fails changes nothing but its breaker: the journal keeps everything
+    meanwhile. ``chance`` gives numbers in [0, 1).
     """
 
     def __init__(
         self,
         policy: CheckpointPolicy,
-        checkpoint: Callable[[str, str], Awaitable[object]],
+        checkpoint: Callable[[str, str], Awaitable[CheckpointResult]],
         trim: Callable[[], Awaitable[bool]],
+        chance: Callable[[], float],
     ) -> None:
+        self.store_breaker = Breaker()
         self._policy = policy
         self._checkpoint = checkpoint
         self._trim = trim
+        self._chance = chance
         self._due: dict[str, str] = {}
-        self._failures: dict[str, tuple[int, float]] = {}
+        self._breakers: dict[str, Breaker] = {}
+        self._alarmed: set[str] = set()
         self._wake = asyncio.Event()
         # What an earlier process left is trimmed first.
         self._wake.set()
         self._task = asyncio.create_task(self._run(), name="yjs-store-keeper")
 
+    # ---- what others say --------------------------------------------------------------------
+
     def consider(self, head: Head) -> None:
         """Look at a head that has just grown; cheap."""
         if head.name in self._due:
+            self._watch(head)
             return
         reason = checkpoint_due(head, self._policy)
-        if reason is None or self._is_left_alone(head.name):
-            return
-        self._due[head.name] = reason
-        self._wake.set()
+        if reason is not None:
+            self._due[head.name] = reason
+            self._wake.set()
 
     def request_trim(self) -> None:
         """Say that there is something to trim."""
         self._wake.set()
 
+    async def attempt(self, name: str, reason: str) -> CheckpointResult:
+        """Checkpoint now, whatever the breakers say; a success closes them.
+
+        Raises:
+            StoreError: it failed; the breakers know.
+        """
+        self._note(name, BreakerEvent.ATTEMPT)
+        try:
+            result = await self._checkpoint(name, reason)
+        except BaseException as error:
+            self._note_failure(name, error)
+            raise
+        self._note(name, BreakerEvent.SUCCESS)
+        self._note_store(BreakerEvent.SUCCESS)
+        self._due.pop(name, None)
+        self._alarmed.discard(name)
+        self._wake.set()
+        return result
+
+    def breaker(self, name: str) -> Breaker:
+        """Return the breaker of a document."""
+        return self._breakers.get(name, Breaker())
+
+    def has_alarm(self, name: str) -> bool:
+        """Say whether the journal of a document has grown far beyond where it was due."""
+        return name in self._alarmed
+
     async def close(self) -> None:
-        """Stop, at the latest after the step under way; what is left goes on at the next start."""
+        """Stop; a checkpoint under way is given up, and is made at another time."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
@@ -58,46 +93,116 @@ class Keeper:
         """Wait until the task ends; raise what ended it, if that was a defect."""
         await asyncio.shield(self._task)
 
-    def _is_left_alone(self, name: str) -> bool:
-        failures = self._failures.get(name)
-        return failures is not None and asyncio.get_running_loop().time() < failures[1]
+    def _note_failure(self, name: str, error: BaseException) -> None:
+        """Put a failure where it belongs; no breaker may stay half open after its trial."""
+        reason = str(error) or type(error).__name__
+        is_trial = self.breaker(name).state is BreakerState.HALF_OPEN
+        if isinstance(error, StoreUnavailable):
+            self._note_store(BreakerEvent.FAILURE, reason)
+        elif self.store_breaker.state is BreakerState.HALF_OPEN:
+            # Not the store's fault, which is all that its trial was to find out.
+            self._note_store(BreakerEvent.SUCCESS)
+        is_documents_fault = isinstance(error, StoreError) and not isinstance(
+            error, StoreUnavailable | StoreClosed
+        )
+        if is_trial or is_documents_fault:
+            self._note(name, BreakerEvent.FAILURE, reason)
+
+    # ---- breakers ---------------------------------------------------------------------------
+
+    def _note(self, name: str, event: BreakerEvent, reason: str = "") -> None:
+        before = self.breaker(name)
+        after = before.after(event, _now_s(), chance=self._chance(), reason=reason)
+        if after == Breaker():
+            self._breakers.pop(name, None)
+        else:
+            self._breakers[name] = after
+        _log_change(name, before, after)
+
+    def _note_store(self, event: BreakerEvent, reason: str = "") -> None:
+        before = self.store_breaker
+        self.store_breaker = before.after(event, _now_s(), chance=self._chance(), reason=reason)
+        _log_change(None, before, self.store_breaker)
+
+    def _watch(self, head: Head) -> None:
+        if head.name not in self._alarmed and is_alarming(head, self._policy):
+            self._alarmed.add(head.name)
+            log.error(
+                "the journal grows; nothing is lost, but opening takes longer",
+                document=head.name,
+                journal_rows=head.journal_rows,
+                journal_bytes=head.journal_bytes,
+                reason=self.breaker(head.name).reason or self.store_breaker.reason,
+            )
+
+    # ---- the task ---------------------------------------------------------------------------
 
     async def _run(self) -> None:
         while True:
-            await self._wake.wait()
             self._wake.clear()
-            while self._due:
-                name = next(iter(self._due))
-                await self._run_checkpoint(name, self._due[name])
-                del self._due[name]
+            while (name := self._next_due()) is not None:
+                await self._run_checkpoint(name)
             await self._run_trim()
+            await self._wait()
 
-    async def _run_checkpoint(self, name: str, reason: str) -> None:
+    def _next_due(self) -> str | None:
+        now_s = _now_s()
+        if not self.store_breaker.allows(now_s):
+            return None
+        return next((name for name in self._due if self.breaker(name).allows(now_s)), None)
+
+    async def _wait(self) -> None:
+        """Wait until something is due, or a breaker allows a trial."""
+        trials_s = [self.breaker(name).trial_s for name in self._due]
+        if not trials_s:
+            await self._wake.wait()
+            return
+        wait_s = max(min(trials_s), self.store_breaker.trial_s) - _now_s()
         try:
-            await self._checkpoint(name, reason)
+            async with asyncio.timeout(max(wait_s, 0.0)):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _run_checkpoint(self, name: str) -> None:
+        if self.store_breaker.state is BreakerState.OPEN:
+            self._note_store(BreakerEvent.ATTEMPT)
+        try:
+            await self.attempt(name, self._due[name])
         except StoreClosed:
             raise asyncio.CancelledError from None
         except StoreError as error:
-            count = self._failures.get(name, (0, 0.0))[0] + 1
-            retry_s = checkpoint_retry_s(count)
-            self._failures[name] = (count, asyncio.get_running_loop().time() + retry_s)
             log.warning(
                 "checkpoint failed; the journal keeps everything",
                 document=name,
-                failures=count,
-                retry_s=retry_s,
+                failures=self.breaker(name).failures_in_row or self.store_breaker.failures_in_row,
                 error=str(error),
             )
-        else:
-            self._failures.pop(name, None)
 
     async def _run_trim(self) -> None:
         try:
             # Each step is its own short transaction, so that commits come in between.
             is_more_left = True
-            while is_more_left and not self._due:
+            while is_more_left and not self._wake.is_set():
                 is_more_left = await self._trim()
         except StoreClosed:
             raise asyncio.CancelledError from None
         except StoreError as error:
             log.warning("trimming failed; it goes on later", error=str(error))
+
+
+def _log_change(name: str | None, before: Breaker, after: Breaker) -> None:
+    if before.state is after.state:
+        return
+    log.warning(
+        "checkpoint breaker",
+        document=name,
+        before=before.state.value,
+        after=after.state.value,
+        reason=after.reason,
+        cooldown_s=after.cooldown_s,
+    )
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

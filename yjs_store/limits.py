@@ -31,6 +31,13 @@ SNAPSHOT_CHUNK_BYTES: Final = 512 * KIB
 # SQLite holds at most 1 GB in a value and this format at most 1 GiB in a snapshot.
 SNAPSHOT_BYTES_MAX: Final = 1024 * MIB
 
+# A journal row above this would hold up every commit and every load beside it; an update of
+# this size goes into a snapshot at once.
+JOURNAL_ROW_BYTES_MAX: Final = 3 * MIB // 2
+
+# Room on the disk that checkpoints leave to the journal.
+DISK_RESERVE_BYTES: Final = 64 * MIB
+
 # Rows deleted by one step of trimming: a step takes about a millisecond.
 TRIM_ROWS_STEP: Final = 500
 
@@ -60,11 +67,30 @@ SQLITE_READERS: Final = 2
 # for an hour is asked again every few seconds.
 RETRY_FIRST_S: Final = 0.05
 RETRY_MAX_S: Final = 5.0
+RETRY_ATTEMPTS_WHEN_CLOSING: Final = 5
 
-# A checkpoint of one document that failed is tried again after this long, doubled each time.
-CHECKPOINT_RETRY_FIRST_S: Final = 30.0
-CHECKPOINT_RETRY_MAX_S: Final = 3600.0
+# The bounds of the policy differ by up to this share from document to document.
+CHECKPOINT_SPREAD: Final = 0.25
+# A journal this many times beyond where a checkpoint was due is something to look at.
+JOURNAL_ALARM_FACTOR: Final = 10
 
+# Stored bytes up to which a fold takes a millisecond or two, less than sending it to a process.
+FOLD_INLINE_BYTES: Final = 64 * KIB
+# A fold process holds some 25 MB; it is ended after this long without work.
+FOLD_IDLE_S: Final = 30.0
+# The largest document takes a fraction of this; what takes longer hangs.
+FOLD_TIMEOUT_S: Final = 300.0
+
+# A circuit breaker opens after this many failures in a row: one may be chance, three are not.
+BREAKER_FAILURES_TO_OPEN: Final = 3
+# The wait until the next trial, doubled after each that fails; a person should have noticed
+# within the hour.
+BREAKER_COOLDOWN_FIRST_S: Final = 30.0
+BREAKER_COOLDOWN_MAX_S: Final = 3600.0
+# Trials of many breakers that opened together are spread over this share of the cooldown.
+BREAKER_JITTER: Final = 0.25
+
+assert FOLD_BYTES_MAX < JOURNAL_ROW_BYTES_MAX <= UPDATE_BYTES_MAX
 assert FOLD_BYTES_MAX <= UPDATE_BYTES_MAX <= COMMIT_BYTES_MAX * 4
 assert SNAPSHOT_CHUNK_BYTES <= SNAPSHOT_BYTES_MAX
 assert UPDATE_BYTES_MAX < SNAPSHOT_BYTES_MAX

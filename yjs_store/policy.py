@@ -2,12 +2,7 @@
 
 from dataclasses import dataclass
 
-from yjs_store.limits import (
-    CHECKPOINT_RETRY_FIRST_S,
-    CHECKPOINT_RETRY_MAX_S,
-    KIB,
-    MIB,
-)
+from yjs_store.limits import CHECKPOINT_SPREAD, JOURNAL_ALARM_FACTOR, KIB, MIB
 from yjs_store.records import Head
 
 
@@ -29,17 +24,29 @@ def checkpoint_due(head: Head, policy: CheckpointPolicy) -> str | None:
     """Return why the document should be checkpointed now; None when it should not.
 
     The journal may grow to the size of the snapshot: so everything is rewritten once for each
-    doubling, and the bytes written stay within a small multiple of the bytes accepted.
+    doubling, and the bytes written stay within a small multiple of the bytes accepted. The
+    bounds are a little different for each document, so that a thousand that are edited alike
+    do not become due at once.
     """
-    rows_bound = policy.rows_max + policy.rows_per_snapshot_mib * head.snapshot_bytes // MIB
+    rows_bound, bytes_bound = _bounds(head, policy)
     if head.journal_rows >= rows_bound:
         return "rows"
-    if head.journal_bytes >= max(policy.bytes_min, head.snapshot_bytes):
+    if head.journal_bytes >= bytes_bound:
         return "bytes"
     return None
 
 
-def checkpoint_retry_s(failures_in_row: int) -> float:
-    """Return how long to leave a document alone after its checkpoint failed that often."""
-    doubled = CHECKPOINT_RETRY_FIRST_S * 2.0 ** min(failures_in_row - 1, 20)
-    return min(doubled, CHECKPOINT_RETRY_MAX_S)
+def is_alarming(head: Head, policy: CheckpointPolicy) -> bool:
+    """Say whether the journal has grown so far beyond the bounds that a person should look."""
+    rows_bound, bytes_bound = _bounds(head, policy)
+    return (
+        head.journal_rows >= rows_bound * JOURNAL_ALARM_FACTOR
+        or head.journal_bytes >= bytes_bound * JOURNAL_ALARM_FACTOR
+    )
+
+
+def _bounds(head: Head, policy: CheckpointPolicy) -> tuple[float, float]:
+    """Return the bounds on rows and bytes; the uid is random, and so is its first byte."""
+    spread = 1 + CHECKPOINT_SPREAD * head.uid[0] / 256
+    rows = policy.rows_max + policy.rows_per_snapshot_mib * head.snapshot_bytes / MIB
+    return rows * spread, max(policy.bytes_min, head.snapshot_bytes) * spread

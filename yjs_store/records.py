@@ -10,7 +10,8 @@ class Head:
 
     The journal holds exactly the rows cut_seq+1 … last_seq; the published snapshot, if any,
     holds everything up to cut_seq. ``document_id`` is the backend's own key (0 before the first
-    append); ``uid`` names this life of the document and is part of every checksum.
+    append); ``uid`` names this life of the document and is part of every checksum;
+    ``oversized_count`` is how many updates went round the journal because of their size.
     """
 
     document_id: int
@@ -24,6 +25,7 @@ class Head:
     created_ms: int
     updated_ms: int
     deleted_ms: int | None
+    oversized_count: int
 
     @property
     def journal_rows(self) -> int:
@@ -115,7 +117,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointResult:
-    """What a checkpoint did; lengths in bytes."""
+    """What a checkpoint did; lengths in bytes; ``head`` as it was published or found."""
 
     document: str
     reason: str
@@ -125,6 +127,7 @@ class CheckpointResult:
     journal_bytes_before: int
     snapshot_bytes: int
     stored_bytes: int
+    head: Head
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import os
+import random
 import time
+import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from yjs_store import crdt, format
 from yjs_store.backend import Backend
 from yjs_store.backends.sqlite import SqliteBackend
+from yjs_store.breaker import Breaker
 from yjs_store.checkpoint import Staged, run_checkpoint
 from yjs_store.committer import Committer, CommitterState
 from yjs_store.document import Document
@@ -24,9 +27,11 @@ from yjs_store.errors import (
     UpdateRefused,
     WriterSuperseded,
 )
+from yjs_store.fold_process import FoldProcess
 from yjs_store.keeper import Keeper
 from yjs_store.limits import KIB, LIST_PAGE_MAX, RESTING_BYTES_MAX, RESTING_DOCUMENTS_MAX
 from yjs_store.names import check_name
+from yjs_store.oversized import OversizedGuard
 from yjs_store.policy import CheckpointPolicy
 from yjs_store.records import CheckpointResult, Head, Receipt, Statistics, StoredDocument
 
@@ -65,15 +70,18 @@ class Store:
         policy: CheckpointPolicy,
         clock_ms: Callable[[], int],
         make_uid: Callable[[], bytes],
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._backend = backend
         self._clock_ms = clock_ms
         self._make_uid = make_uid
         self._opened: dict[str, _Opened] = {}
         self._resting: dict[str, Document] = {}
-        self._checkpointing: dict[str, asyncio.Lock] = {}
+        self._checkpointing = weakref.WeakValueDictionary[str, asyncio.Lock]()
         self._committer = Committer(backend)
-        self._keeper = Keeper(policy, self.checkpoint, backend.trim)
+        self._folds = FoldProcess()
+        self._guard = OversizedGuard(self._store_oversized)
+        self._keeper = Keeper(policy, self._run_checkpoint, self._trim, chance)
 
     # ---- documents --------------------------------------------------------------------------
 
@@ -122,7 +130,14 @@ class Store:
     async def _load_document(self, name: str) -> Document:
         stored = await self._backend.load(name)
         head, updates = (self._fresh_head(name), []) if stored is None else await _assemble(stored)
-        return Document(head, updates, self._committer, self._clock_ms, self._document_settled)
+        return Document(
+            head,
+            updates,
+            self._committer,
+            self._clock_ms,
+            self._document_settled,
+            self._guard.take,
+        )
 
     def _fresh_head(self, name: str) -> Head:
         return Head(
@@ -137,6 +152,7 @@ class Store:
             created_ms=0,
             updated_ms=0,
             deleted_ms=None,
+            oversized_count=0,
         )
 
     def _document_settled(self, document: Document) -> None:
@@ -227,24 +243,48 @@ class Store:
         return await self._backend.statistics()
 
     async def checkpoint(self, name: str, reason: str = "request") -> CheckpointResult:
-        """Fold the journal of a document into a new snapshot; see ``run_checkpoint``."""
+        """Fold the journal of a document into a new snapshot now; see ``run_checkpoint``.
+
+        A success closes the circuit breakers of the document and of the store.
+        """
         check_name(name)
+        return await self._keeper.attempt(name, reason)
+
+    async def _run_checkpoint(
+        self, name: str, reason: str, extra: bytes | None = None
+    ) -> CheckpointResult:
+        # The dict lets go of a lock when nobody holds or awaits it any more.
         lock = self._checkpointing.setdefault(name, asyncio.Lock())
-        try:
-            async with lock:
-                result = await run_checkpoint(
-                    self._backend, name, reason, self._clock_ms(), self._publish
-                )
-        finally:
-            if not lock.locked():
-                self._checkpointing.pop(name, None)
+        async with lock:
+            result = await run_checkpoint(
+                self._backend,
+                self._folds,
+                name,
+                reason,
+                self._clock_ms(),
+                self._publish,
+                extra=extra,
+            )
         self._keeper.request_trim()
         return result
 
-    async def _publish(self, staged: Staged) -> None:
-        await self._committer.run_exclusive(lambda: self._publish_between_commits(staged))
+    async def _store_oversized(self, document: Document, update: bytes) -> Head:
+        """Make an update durable as part of a new snapshot; return the head that has it."""
+        if document.head.document_id == 0:
+            now = self._clock_ms()
+            fresh = replace(document.head, created_ms=now, updated_ms=now)
+            document_id = await self._backend.create(format.seal_head(fresh))
+            document.head = replace(fresh, document_id=document_id)
+        result = await self._run_checkpoint(document.name, "oversized", update)
+        return result.head
 
-    async def _publish_between_commits(self, staged: Staged) -> None:
+    async def _trim(self) -> bool:
+        return await self._backend.trim(format.check_head)
+
+    async def _publish(self, staged: Staged) -> Head:
+        return await self._committer.run_exclusive(lambda: self._publish_between_commits(staged))
+
+    async def _publish_between_commits(self, staged: Staged) -> Head:
         source = staged.source
         sealed = await self._backend.load_head(source.name)
         if sealed is None or sealed.head.uid != source.uid:
@@ -252,17 +292,24 @@ class Store:
         before = format.check_head(sealed)
         if before.snapshot_id != source.snapshot_id or before.deleted_ms is not None:
             raise WriterSuperseded(source.name)
+        is_oversized = staged.cut_seq > source.last_seq
+        if is_oversized and before.last_seq != source.last_seq:
+            raise WriterSuperseded(source.name)
         after = replace(
             before,
-            cut_seq=source.last_seq,
+            last_seq=max(before.last_seq, staged.cut_seq),
+            cut_seq=staged.cut_seq,
             journal_bytes=before.journal_bytes - source.journal_bytes,
             snapshot_id=staged.snapshot_id,
             snapshot_bytes=staged.snapshot_bytes,
+            updated_ms=self._clock_ms() if is_oversized else before.updated_ms,
+            oversized_count=before.oversized_count + is_oversized,
         )
         await self._backend.publish(before, format.seal_head(after))
         document = await self._opened_now(source.name)
         if document is not None:
             document.head = after
+        return after
 
     async def _opened_now(self, name: str) -> Document | None:
         """Return the document if it is in memory or on its way there.
@@ -295,7 +342,7 @@ class Store:
         sealed = await self._backend.load_head(name)
         if sealed is None:
             raise DocumentMissing(name)
-        before = sealed.head
+        before = format.check_head(sealed)
         if before.deleted_ms is not None:
             raise DocumentDeleted(name)
         now = self._clock_ms()
@@ -321,10 +368,13 @@ class Store:
         """
         check_name(name)
         sealed = await self._backend.load_head(name)
-        if sealed is None or sealed.head.deleted_ms is None:
+        if sealed is None:
             raise DocumentMissing(name)
-        while not await self._backend.forget(sealed.head):
-            await self._backend.trim()
+        tombstone = format.check_head(sealed)
+        if tombstone.deleted_ms is None:
+            raise DocumentMissing(name)
+        while not await self._backend.forget(tombstone):
+            await self._trim()
 
     # ---- life -------------------------------------------------------------------------------
 
@@ -333,9 +383,30 @@ class Store:
         """How commits go; see CommitterState."""
         return self._committer.state
 
+    @property
+    def failing_because(self) -> str | None:
+        """Why storage does not take writes at the moment; None when it does."""
+        return self._committer.state.failing_because or self._guard.state.failing_because
+
+    @property
+    def store_breaker(self) -> Breaker:
+        """The breaker before all checkpoints, opened by what is no document's fault."""
+        return self._keeper.store_breaker
+
+    def breaker(self, name: str) -> Breaker:
+        """Return the breaker before the checkpoints of one document."""
+        return self._keeper.breaker(name)
+
+    def has_journal_alarm(self, name: str) -> bool:
+        """Say whether a journal has grown far beyond where its checkpoint was due."""
+        return self._keeper.has_alarm(name)
+
     async def wait_settled(self) -> None:
         """Wait until everything submitted so far is durable or refused."""
         await self._committer.wait_idle()
+        while self._guard.is_busy:
+            await self._guard.wait_idle()
+            await self._committer.wait_idle()
 
     async def wait_broken(self) -> None:
         """Wait until a background task has died of a defect, and raise that; for supervisors."""
@@ -355,7 +426,9 @@ class Store:
     async def close(self) -> None:
         """Make everything submitted durable, then release the backend."""
         await self._keeper.close()
+        await self._guard.close()
         await self._committer.close()
+        await self._folds.close()
         loading = [opened.loading for opened in self._opened.values()]
         await asyncio.gather(*loading, return_exceptions=True)
         self._opened.clear()
@@ -370,6 +443,7 @@ async def open_store(
     policy: CheckpointPolicy | None = None,
     clock_ms: Callable[[], int] = now_ms,
     make_uid: Callable[[], bytes] = new_uid,
+    chance: Callable[[], float] = random.random,
 ) -> AsyncIterator[Store]:
     """Open the store at ``url`` (``sqlite:///relative.db``, ``sqlite:////absolute.db``).
 
@@ -381,7 +455,7 @@ async def open_store(
     """
     backend = SqliteBackend(sqlite_path(url))
     await backend.open()
-    store = Store(backend, policy or CheckpointPolicy(), clock_ms, make_uid)
+    store = Store(backend, policy or CheckpointPolicy(), clock_ms, make_uid, chance)
     try:
         yield store
     finally:

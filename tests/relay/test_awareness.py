@@ -177,13 +177,14 @@ def test_a_reconnect_before_the_old_connections_end_keeps_the_cursor(
     assert news(states.remove_owner("new")) == [(1, 2, "null")]
 
 
-def test_a_reconnect_with_the_same_clock_keeps_the_cursor(states: AwarenessStates) -> None:
-    """On open, a stock client announces its state anew at the clock that it has."""
-    announce(states, "old", (1, 1, '"a"'))
-    announce(states, "new", (1, 1, '"a"'))
-    assert states.remove_owner("old") is None
-    assert present(states) == {1: '"a"'}
-    assert news(states.remove_owner("new")) == [(1, 1, "null")]
+def test_the_same_state_from_another_connection_is_not_that_ones(
+    states: AwarenessStates,
+) -> None:
+    """Stock clients send on what they hear of others: a cursor goes with its own client."""
+    announce(states, ANN, (1, 1, '"a"'))
+    announce(states, BEN, (1, 1, '"a"'))
+    assert states.remove_owner(BEN) is None
+    assert news(states.remove_owner(ANN)) == [(1, 1, "null")]
 
 
 def test_what_another_connection_removed_is_not_removed_by_its_owners_end(
@@ -385,14 +386,11 @@ class Model:
     ) -> list[AwarenessTuple]:
         accepted = []
         for client, clock, state in entries:
-            known_clock, known_state, _, seen_s = self.clients.get(client, (-1, "null", "", 0.0))
+            known_clock, known_state, _, _ = self.clients.get(client, (-1, "null", "", 0.0))
             is_removal = clock == known_clock and state == "null" != known_state
             if clock > known_clock or is_removal:
                 self.clients[client] = (clock, state, owner, now_s)
                 accepted.append((client, clock, state))
-            elif clock == known_clock and known_state != "null":
-                # No news, but its client has come back by another connection.
-                self.clients[client] = (clock, known_state, owner, seen_s)
         return accepted
 
     def remove_owner(self, owner: str) -> list[AwarenessTuple]:

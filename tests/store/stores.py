@@ -73,7 +73,7 @@ class WatchedBackend(SqliteBackend):
         await self._run(self.after, "stage")
         return snapshot_id
 
-    async def load_staged(self, snapshot_id: int) -> tuple[Snapshot, tuple[Chunk, ...]]:
+    async def load_staged(self, snapshot_id: int) -> tuple[Snapshot, tuple[Chunk, ...]] | None:
         await self._run(self.before, "load_staged")
         return await super().load_staged(snapshot_id)
 
@@ -86,9 +86,9 @@ class WatchedBackend(SqliteBackend):
         await self._run(self.before, "discard")
         await super().discard(snapshot_id)
 
-    async def trim(self) -> bool:
+    async def trim(self, check: Callable[[SealedHead], Head]) -> bool:
         await self._run(self.before, "trim")
-        return await super().trim()
+        return await super().trim(check)
 
     @staticmethod
     async def _run(hooks: dict[str, Hook], intent: str) -> None:
@@ -151,16 +151,21 @@ class Failing:
         self._left = 0
 
 
+def plain_uid() -> bytes:
+    """A uid with which a checkpoint is due exactly at the bounds of the policy."""
+    return b"\0" + new_uid()[1:]
+
+
 @contextlib.asynccontextmanager
 async def store_over(
     backend: SqliteBackend,
     policy: CheckpointPolicy = NEVER,
     clock_ms: Callable[[], int] = now_ms,
-    make_uid: Callable[[], bytes] = new_uid,
+    make_uid: Callable[[], bytes] = plain_uid,
 ) -> AsyncIterator[Store]:
     """A store over this backend, which is opened and closed."""
     await backend.open()
-    store = Store(backend, policy, clock_ms, make_uid)
+    store = Store(backend, policy, clock_ms, make_uid, lambda: 0.0)
     try:
         yield store
     finally:

@@ -32,9 +32,6 @@ from .stores import (
     store_over,
 )
 
-# The retrying library deprecated a name that the committer still uses.
-pytestmark = pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning")
-
 
 @pytest.fixture
 def backend(path: Path) -> WatchedBackend:
@@ -373,7 +370,7 @@ async def test_a_defect_leaves_nobody_waiting_and_is_raised_to_the_supervisor(
 ) -> None:
     """Field note 19: a task that dies of a defect does not die unheard."""
     await backend.open()
-    store = Store(backend, NEVER, now_ms, new_uid)
+    store = Store(backend, NEVER, now_ms, new_uid, lambda: 0.0)
     document, other = await store.open_document("n"), await store.open_document("m")
     backend.before["append"] = Failing(ZeroDivisionError("a defect"))
     recorder = Recorder()

@@ -15,6 +15,7 @@ import pytest
 
 from yjs_store import Store, format
 from yjs_store.backends.sqlite import SqliteBackend
+from yjs_store.format import check_head
 
 from .crashes import Model, check_tidy, copy_files, load_all, shows
 from .editing import Editor, letters, read
@@ -118,7 +119,7 @@ async def run_and_crash_everywhere(directory: Path) -> list[Crash]:
         for step in script():
             await step.call(store)
             done += 1
-        while await backend.trim():
+        while await backend.trim(check_head):
             pass
     crash("the end")
     return crashes
@@ -155,7 +156,7 @@ async def check_recovery(crash: Crash, expected: list[Model]) -> None:
         model = next((model for model in candidates if shows(shown, model)), None)
         assert model is not None, where
         await work_on(store, model)
-        while await backend.trim():
+        while await backend.trim(check_head):
             pass
         assert shows(await load_all(store), model), where
         check_tidy(crash.path)
@@ -222,7 +223,7 @@ async def test_a_second_crash_during_recovery_loses_nothing_either(tmp_path: Pat
 
         backend = SqliteBackend(first.path, on_statement=crash)
         await backend.open()
-        while await backend.trim():
+        while await backend.trim(check_head):
             pass
         await backend.close()
         assert len(again) > 3, number

@@ -255,7 +255,6 @@ def test_difference_is_none_for_complete_content_reached_on_different_paths(
         assert difference(arrived, candidate) is None
 
 
-@pytest.mark.xfail(strict=True, reason="deletes that a Doc works out are compared by when it did")
 @given(delivered_histories(), st.data())
 def test_difference_is_none_for_a_fold_of_what_is_not_complete(
     history: tuple[list[bytes], list[bytes]], data: st.DataObject
@@ -295,6 +294,18 @@ def test_difference_is_none_for_a_fold_of_what_is_not_complete(
             # A letter that waits for another, and a delete of both.
             ["0101ac02010401017402797a00", "00024d010801ac02010102"],
             id="a delete of what is pending",
+        ),
+        pytest.param(
+            # Client 300 builds on a struct that has a gap before it.
+            [
+                "0101ffffffff0f070801056172726179017c4020000000",
+                "0101ffffffff0f06c4ffffffff0f01ffffffff0f02017800",
+                "0101ac020088ffffffff0f070177017300",
+            ],
+            id="an answer to what is after a gap",
+            marks=pytest.mark.xfail(
+                strict=True, reason="how far a Doc gets over a gap depends on what came first"
+            ),
         ),
     ],
 )

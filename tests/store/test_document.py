@@ -412,7 +412,6 @@ async def test_what_has_only_gathered_is_not_shown(document: Document) -> None:
     assert shown == [EMPTY_UPDATE]
 
 
-@pytest.mark.filterwarnings("ignore:The 'initial' parameter:DeprecationWarning")
 @pytest.mark.usefixtures("no_jitter")
 async def test_what_waits_for_the_disk_is_not_shown(
     document: Document, backend: WatchedBackend

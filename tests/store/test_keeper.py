@@ -6,8 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from yjs_store import CheckpointPolicy, Store, StoreBusy, StoreFull, policy
+from yjs_store import (
+    CheckpointPolicy,
+    Damaged,
+    Store,
+    StoreBusy,
+    StoreError,
+    StoreFull,
+    breaker,
+)
+from yjs_store.breaker import Breaker, BreakerState
 from yjs_store.keeper import Keeper
+from yjs_store.records import Head, SealedHead
 
 from .editing import Editor, letters, read
 from .stores import Failing, Gate, WatchedBackend, raw, rows_of, store_over
@@ -28,8 +38,8 @@ class Watched(WatchedBackend):
 
         self.after["publish"] = note
 
-    async def trim(self) -> bool:
-        is_more_left = await super().trim()
+    async def trim(self, check: Callable[[SealedHead], Head]) -> bool:
+        is_more_left = await super().trim(check)
         self.changed.set()
         return is_more_left
 
@@ -150,6 +160,7 @@ class Work:
         self.done = asyncio.Event()
 
     async def checkpoint(self, name: str, reason: str) -> None:
+        await asyncio.sleep(0)
         self.checkpoints.append((name, reason))
         self.done.set()
         if self.error is not None:
@@ -175,7 +186,7 @@ def work() -> Work:
 
 @pytest.fixture
 async def keeper(work: Work) -> AsyncIterator[Keeper]:
-    keeper = Keeper(POLICY, work.checkpoint, work.trim)
+    keeper = Keeper(POLICY, work.checkpoint, work.trim, lambda: 0.0)
     # What an earlier process left is looked for first.
     await work.wait_done()
     yield keeper
@@ -208,37 +219,78 @@ async def test_a_checkpoint_comes_before_the_rest_of_trimming(keeper: Keeper, wo
     work.trims_left = 0
 
 
-async def test_a_checkpoint_that_failed_is_left_alone_for_a_while(
-    keeper: Keeper, work: Work
-) -> None:
+async def test_three_failures_open_the_breaker_of_the_document(keeper: Keeper, work: Work) -> None:
     """Field note 10: a document that cannot be folded is not folded over and over."""
-    work.error = StoreFull("no room")
+    work.error = Damaged("n", "row 3", "this", "that")
+    keeper.consider(head(5, 0))
     for _ in range(3):
-        keeper.consider(head(5, 0))
         keeper.request_trim()
         await work.wait_done()
-    assert work.checkpoints == [("n", "rows")]
-
-
-async def test_a_checkpoint_that_failed_is_tried_again(
-    monkeypatch: pytest.MonkeyPatch, keeper: Keeper, work: Work
-) -> None:
-    """Field note 10: not never again."""
-    monkeypatch.setattr(policy, "CHECKPOINT_RETRY_FIRST_S", 0.0)
-    work.error = StoreFull("no room")
-    keeper.consider(head(5, 0))
-    await work.wait_done()
-    work.error = None
+    while keeper.breaker("n").state is not BreakerState.OPEN:
+        await work.wait_done()
     keeper.request_trim()
     await work.wait_done()
-    keeper.consider(head(6, 0))
-    await work.wait_done()
-    assert len(work.checkpoints) == 2
+    assert work.checkpoints == [("n", "rows")] * 3
+    assert "row 3" in (keeper.breaker("n").reason or "")
+    assert keeper.store_breaker.state is BreakerState.CLOSED
+
+
+async def test_storage_that_fails_opens_the_breaker_of_the_store_and_no_other(
+    keeper: Keeper, work: Work
+) -> None:
+    work.error = StoreFull("no room")
+    keeper.consider(head(5, 0))
+    while keeper.store_breaker.state is not BreakerState.OPEN:
+        await work.wait_done()
+    assert work.checkpoints == [("n", "rows")] * 3
+    assert keeper.breaker("n").state is BreakerState.CLOSED
+
+
+@pytest.mark.parametrize("error", [Damaged("n", "row 3", "this", "that"), StoreFull("no room")])
+async def test_an_open_breaker_is_tried_again_and_closed_by_a_success(
+    monkeypatch: pytest.MonkeyPatch, keeper: Keeper, work: Work, error: StoreError
+) -> None:
+    """Field note 10: not never again."""
+    monkeypatch.setattr(breaker, "BREAKER_COOLDOWN_FIRST_S", 0.0)
+    work.error = error
+    keeper.consider(head(5, 0))
+    while len(work.checkpoints) < 5:
+        await work.wait_done()
+    work.error = None
+    while keeper.breaker("n") != Breaker() or keeper.store_breaker != Breaker():
+        await work.wait_done()
+    assert len(work.checkpoints) >= 6
+
+
+async def test_a_request_is_tried_at_once_and_its_success_closes_the_breaker(
+    keeper: Keeper, work: Work
+) -> None:
+    work.error = Damaged("n", "row 3", "this", "that")
+    keeper.consider(head(5, 0))
+    while keeper.breaker("n").state is not BreakerState.OPEN:
+        await work.wait_done()
+    work.error = None
+    await keeper.attempt("n", "request")
+    assert keeper.breaker("n") == Breaker()
+
+
+async def test_a_request_that_is_given_up_leaves_no_breaker_half_open(
+    monkeypatch: pytest.MonkeyPatch, keeper: Keeper, work: Work
+) -> None:
+    monkeypatch.setattr(breaker, "BREAKER_COOLDOWN_FIRST_S", 1e9)
+    work.error = Damaged("n", "row 3", "this", "that")
+    keeper.consider(head(5, 0))
+    while keeper.breaker("n").state is not BreakerState.OPEN:
+        await work.wait_done()
+    work.error = asyncio.CancelledError()
+    with pytest.raises(asyncio.CancelledError):
+        await keeper.attempt("n", "request")
+    assert keeper.breaker("n").state is BreakerState.OPEN
 
 
 async def test_a_defect_ends_the_keeper_and_is_raised_to_the_supervisor(work: Work) -> None:
     """Field note 19."""
-    keeper = Keeper(POLICY, work.checkpoint, work.trim)
+    keeper = Keeper(POLICY, work.checkpoint, work.trim, lambda: 0.0)
     work.error = ZeroDivisionError("a defect")
     keeper.consider(head(5, 0))
     with pytest.raises(ZeroDivisionError):
@@ -247,7 +299,7 @@ async def test_a_defect_ends_the_keeper_and_is_raised_to_the_supervisor(work: Wo
 
 
 async def test_closing_stops_in_the_middle_of_the_work(work: Work) -> None:
-    keeper = Keeper(POLICY, work.checkpoint, work.trim)
+    keeper = Keeper(POLICY, work.checkpoint, work.trim, lambda: 0.0)
     work.trims_left = 1 << 60
     keeper.request_trim()
     await asyncio.sleep(0)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yjs_store import CheckpointPolicy, Head
-from yjs_store.limits import CHECKPOINT_RETRY_FIRST_S, CHECKPOINT_RETRY_MAX_S, MIB
-from yjs_store.policy import checkpoint_due, checkpoint_retry_s
+from yjs_store.limits import MIB
+from yjs_store.policy import checkpoint_due, is_alarming
 
 POLICY = CheckpointPolicy(rows_max=10, rows_per_snapshot_mib=100, bytes_min=1000)
 
@@ -25,6 +25,7 @@ EMPTY = Head(
     created_ms=0,
     updated_ms=0,
     deleted_ms=None,
+    oversized_count=0,
 )
 
 
@@ -90,9 +91,25 @@ def test_what_checkpoints_write_is_a_small_multiple_of_what_was_accepted() -> No
     assert written <= 3 * accepted
 
 
-def test_a_failed_checkpoint_is_left_alone_twice_as_long_each_time_up_to_a_bound() -> None:
-    waits_s = [checkpoint_retry_s(failures) for failures in range(1, 40)]
-    assert waits_s[0] == CHECKPOINT_RETRY_FIRST_S
-    assert waits_s[-1] == CHECKPOINT_RETRY_MAX_S
-    for shorter_s, longer_s in itertools.pairwise(waits_s):
-        assert longer_s == min(2 * shorter_s, CHECKPOINT_RETRY_MAX_S)
+def test_the_bounds_differ_a_little_from_document_to_document() -> None:
+    """A thousand documents that are edited alike do not become due at once."""
+    due_at = {
+        next(
+            rows
+            for rows in itertools.count()
+            if checkpoint_due(replace(head(rows, 0), uid=bytes([first]) * 16), POLICY)
+        )
+        for first in range(256)
+    }
+    assert due_at == {10, 11, 12, 13}
+
+
+@pytest.mark.parametrize(
+    ("rows", "journal_bytes", "is_alarm"),
+    [(99, 9999, False), (100, 0, True), (0, 10_000, True)],
+)
+def test_a_journal_far_beyond_its_bounds_is_alarming(
+    rows: int, journal_bytes: int, is_alarm: bool
+) -> None:
+    """Field note 10."""
+    assert is_alarming(head(rows, journal_bytes), POLICY) is is_alarm

@@ -23,12 +23,13 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from yjs_store import DocumentDeleted, DocumentMissing, Store
 from yjs_store.backends.sqlite import SqliteBackend
+from yjs_store.format import check_head
+from yjs_store.records import Head, SealedHead
 
 from .crashes import Model, check_gapless, check_tidy, copy_files, load_all, shows
 from .editing import Editor, read, read_with_y_py
 from .histories import CLIENT_IDS, EDITS
 from .stores import Recorder, store_over
-from .update_v1 import ids_of
 
 NAMES = ("a", "b")
 
@@ -85,8 +86,8 @@ is_asked_for: ContextVar[bool] = ContextVar("is_asked_for", default=False)
 class RepeatableBackend(SqliteBackend):
     """Trims when a step asks, never beside it, so that the same steps are the same statements."""
 
-    async def trim(self) -> bool:
-        return is_asked_for.get() and await super().trim()
+    async def trim(self, check: Callable[[SealedHead], Head]) -> bool:
+        return is_asked_for.get() and await super().trim(check)
 
 
 async def asked_for(act: Awaitable[object]) -> None:
@@ -164,10 +165,12 @@ class OrderedStoreMachine(RuleBasedStateMachine):
         self.crashes += 1
         await self.open()
         shown = await load_all(self.store)
-        if shows(shown, self.model()):
+        if shows(shown, self.model(), reads=self.arrives_in_order):
             return
         assert before is not None, "everything was acknowledged"
-        assert shows(shown, before), "what was under way is there as a whole or not at all"
+        assert shows(shown, before, reads=self.arrives_in_order), (
+            "what was under way is there as a whole or not at all"
+        )
         step.undo()
 
     def model(self) -> Model:
@@ -338,7 +341,7 @@ class OrderedStoreMachine(RuleBasedStateMachine):
     @rule(crash_after=crash_points)
     def trim(self, crash_after: int | None) -> None:
         async def act(_: Store) -> None:
-            while await self.backend.trim():
+            while await self.backend.trim(check_head):
                 pass
 
         self.do(Step(act), crash_after)
@@ -359,13 +362,11 @@ class OrderedStoreMachine(RuleBasedStateMachine):
                 with pytest.raises(DocumentDeleted if life.is_deleted else DocumentMissing):
                     await self.store.load(name)
                 return
-            everything = await self.store.load(name)
-            assert read(everything) == read(*life.acknowledged)
-            assert ids_of([everything]).structs == ids_of(life.acknowledged).structs
             async with self.store.document(name) as document:
                 live = document.diff(b"\x00")
-            assert ids_of([live]).structs == ids_of(life.acknowledged).structs
-            assert read(live) == read(*life.acknowledged)
+            for everything in (live, await self.store.load(name)):
+                model: Model = {name: life.acknowledged}
+                assert shows({name: everything}, model, reads=self.arrives_in_order)
 
         self.run(check())
 
@@ -391,14 +392,15 @@ class OrderedStoreMachine(RuleBasedStateMachine):
                     complete = Editor(1)
                     complete.see([editor.state for editor in life.editors])
                     assert read(everything) == complete.read()
-                    with contextlib.suppress(ModuleNotFoundError):  # as in newer Pythons
-                        assert read_with_y_py(everything) == complete.read()
+                    if self.arrives_in_order:  # y-py 0.6 panics on some that arrived otherwise
+                        with contextlib.suppress(ModuleNotFoundError):  # as in newer Pythons
+                            assert read_with_y_py(everything) == complete.read()
             check_gapless(self.path)
         finally:
             await self.exits.aclose()
         backend = SqliteBackend(self.path)
         async with store_over(backend) as store:
-            while await backend.trim():
+            while await backend.trim(check_head):
                 pass
             check_tidy(self.path)
             assert shows(await load_all(store), self.model())
@@ -410,7 +412,7 @@ class StoreMachine(OrderedStoreMachine):
     arrives_in_order = False
 
 
-PROFILE = settings(max_examples=100, stateful_step_count=30)
+PROFILE = settings(max_examples=25, stateful_step_count=25)
 
 TestInOrder = OrderedStoreMachine.TestCase
 TestInOrder.settings = PROFILE

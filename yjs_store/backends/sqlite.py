@@ -2,6 +2,8 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -15,7 +17,13 @@ from yjs_store.backends import sqlite_read, sqlite_write
 from yjs_store.backends.sqlite_errors import translated
 from yjs_store.backends.sqlite_schema import SCHEMA_VERSION, migrations
 from yjs_store.backends.sqlite_transaction import write_transaction
-from yjs_store.errors import StoreClosed, StoreInUse, StoreTooNew, StoreUnusable
+from yjs_store.errors import (
+    StoreClosed,
+    StoreInUse,
+    StoreTooNew,
+    StoreUnavailable,
+    StoreUnusable,
+)
 from yjs_store.limits import SQLITE_BUSY_TIMEOUT_S, SQLITE_READERS
 from yjs_store.records import (
     Append,
@@ -47,6 +55,7 @@ class SqliteBackend:
         self._readers = threading.local()
         self._reader_connections: list[sqlite3.Connection] = []
         self._epoch = 0
+        self._discarded: set[int] = set()
 
     # ---- life -------------------------------------------------------------------------------
 
@@ -165,7 +174,7 @@ class SqliteBackend:
         """See Backend.load_head."""
         return await self._read(lambda connection: sqlite_read.load_head(connection, name))
 
-    async def load_staged(self, snapshot_id: int) -> tuple[Snapshot, tuple[Chunk, ...]]:
+    async def load_staged(self, snapshot_id: int) -> tuple[Snapshot, tuple[Chunk, ...]] | None:
         """See Backend.load_staged."""
         return await self._read(lambda connection: sqlite_read.load_staged(connection, snapshot_id))
 
@@ -185,13 +194,27 @@ class SqliteBackend:
             lambda connection: sqlite_write.append(connection, self._epoch, appends)
         )
 
+    async def create(self, sealed: SealedHead) -> int:
+        """See Backend.create."""
+        return await self._transact(
+            lambda connection: sqlite_write.create(connection, self._epoch, sealed)
+        )
+
+    async def room_left(self) -> int:
+        """See Backend.room_left."""
+        return await self._read(lambda _: shutil.disk_usage(self._path.parent).free)
+
     async def stage(self, head: Head, snapshot: Snapshot, chunks: Sequence[Chunk]) -> int:
         """See Backend.stage."""
         snapshot_id = await self._transact(
             lambda connection: sqlite_write.stage_manifest(connection, self._epoch, head, snapshot)
         )
-        for chunk in chunks:
-            await self._stage_chunk(snapshot_id, chunk)
+        try:
+            for chunk in chunks:
+                await self._stage_chunk(snapshot_id, chunk)
+        except BaseException:
+            await self.discard(snapshot_id)
+            raise
         return snapshot_id
 
     async def _stage_chunk(self, snapshot_id: int, chunk: Chunk) -> None:
@@ -207,7 +230,16 @@ class SqliteBackend:
 
     async def discard(self, snapshot_id: int) -> None:
         """See Backend.discard."""
-        await self._transact(lambda connection: sqlite_write.discard(connection, snapshot_id))
+        self._discarded.add(snapshot_id)
+        with contextlib.suppress(StoreUnavailable):
+            # On a disk that is full even this may fail; the next trim does it then.
+            await self._discard_all()
+
+    async def _discard_all(self) -> None:
+        discarded = frozenset(self._discarded)
+        if discarded:
+            await self._transact(lambda connection: sqlite_write.discard(connection, discarded))
+            self._discarded -= discarded
 
     async def delete(self, before: Head, after: SealedHead) -> None:
         """See Backend.delete."""
@@ -221,6 +253,9 @@ class SqliteBackend:
             lambda connection: sqlite_write.forget(connection, self._epoch, before)
         )
 
-    async def trim(self) -> bool:
+    async def trim(self, check: Callable[[SealedHead], Head]) -> bool:
         """See Backend.trim."""
-        return await self._transact(lambda connection: sqlite_write.trim(connection, self._epoch))
+        await self._discard_all()
+        return await self._transact(
+            lambda connection: sqlite_write.trim(connection, self._epoch, check)
+        )

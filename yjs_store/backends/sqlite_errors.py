@@ -44,4 +44,5 @@ def _translate(path: Path, error: sqlite3.Error) -> StoreError:
         return StoreClosed(str(error))
     if isinstance(error, sqlite3.OperationalError):
         return StoreFailing(f"{path}: {error}")
-    raise error
+    # A constraint, or a value of another type: not what this program writes.
+    return Damaged("*", str(path), "what this program writes", str(error))

@@ -1,11 +1,14 @@
 """What is read from the SQLite tables; each function is given a connection and sees one moment."""
 
+import hashlib
+import itertools
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from yjs_store.backends.sqlite_transaction import read_transaction
+from yjs_store.errors import Damaged
 from yjs_store.records import (
     Chunk,
     Head,
@@ -18,7 +21,7 @@ from yjs_store.records import (
 
 _HEAD_COLUMNS: Final = (
     "id, name, uid, last_seq, cut_seq, journal_bytes, snapshot_id, snapshot_bytes,"
-    " created_ms, updated_ms, deleted_ms, checksum"
+    " created_ms, updated_ms, deleted_ms, oversized_count, checksum"
 )
 
 
@@ -50,16 +53,43 @@ def load_head(connection: sqlite3.Connection, name: str) -> SealedHead | None:
     found = connection.execute(
         f"SELECT {_HEAD_COLUMNS} FROM documents WHERE name = ?", (name,)
     ).fetchone()
+    if found is None:
+        # P4: what the index of names does not find may be there all the same.
+        found = connection.execute(
+            f"SELECT {_HEAD_COLUMNS} FROM documents WHERE name_hash = ?", (name_hash(name),)
+        ).fetchone()
+        if found is not None:
+            raise Damaged(name, "index of names", "an entry", "none")
     return None if found is None else _head_from(found)
+
+
+def load_head_by_id(connection: sqlite3.Connection, document_id: int) -> SealedHead:
+    """Return the head of a document that is known by the key.
+
+    Raises:
+        Damaged: there is none.
+    """
+    found = connection.execute(
+        f"SELECT {_HEAD_COLUMNS} FROM documents WHERE id = ?", (document_id,)
+    ).fetchone()
+    if found is None:
+        raise Damaged("*", f"document {document_id}", "a head", "none")
+    return _head_from(found)
+
+
+def name_hash(name: str) -> int:
+    """Return 63 bits of hash: a second way to a document, by an index of its own."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") >> 1
 
 
 def load_staged(
     connection: sqlite3.Connection, snapshot_id: int
-) -> tuple[Snapshot, tuple[Chunk, ...]]:
+) -> tuple[Snapshot, tuple[Chunk, ...]] | None:
     """See Backend.load_staged."""
     with read_transaction(connection):
         snapshot = _load_snapshot(connection, snapshot_id)
-        assert snapshot is not None, "only a snapshot just staged is read back"
+        if snapshot is None:
+            return None
         return snapshot, _load_chunks(connection, snapshot_id)
 
 
@@ -67,14 +97,14 @@ def list_heads(
     connection: sqlite3.Connection, prefix: str, after: str | None, limit: int
 ) -> Sequence[SealedHead]:
     """See Backend.list_heads."""
-    # The names with a prefix are those from it up to the prefix and the last code point of all;
-    # SQLite compares UTF-8 bytes, which keeps the order of code points.
+    # SQLite compares UTF-8 bytes, which keeps the order of code points. The names with a prefix
+    # stand together, so that the first one without it ends the search.
     found = connection.execute(
-        f"SELECT {_HEAD_COLUMNS} FROM documents WHERE name >= ? AND name <= ?"
-        " AND (? IS NULL OR name > ?) ORDER BY name LIMIT ?",
-        (prefix, prefix + "\U0010ffff", after, after, limit),
+        f"SELECT {_HEAD_COLUMNS} FROM documents WHERE name >= ? AND name > ? ORDER BY name LIMIT ?",
+        (prefix, "" if after is None else after, limit),
     )
-    return [_head_from(row) for row in found]
+    heads = (_head_from(row) for row in found)
+    return list(itertools.takewhile(lambda sealed: sealed.head.name.startswith(prefix), heads))
 
 
 def statistics(connection: sqlite3.Connection, path: Path) -> Statistics:

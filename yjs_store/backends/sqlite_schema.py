@@ -26,6 +26,7 @@ def _create(db: Database) -> None:
         CREATE TABLE documents (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             name TEXT NOT NULL UNIQUE,
+            name_hash INTEGER NOT NULL,
             uid BLOB NOT NULL,
             last_seq INTEGER NOT NULL,
             cut_seq INTEGER NOT NULL CHECK (cut_seq <= last_seq),
@@ -35,8 +36,11 @@ def _create(db: Database) -> None:
             created_ms INTEGER NOT NULL,
             updated_ms INTEGER NOT NULL,
             deleted_ms INTEGER,
+            oversized_count INTEGER NOT NULL,
             checksum BLOB NOT NULL
         ) STRICT;
+
+        CREATE INDEX documents_by_name_hash ON documents (name_hash);
 
         CREATE TABLE journal (
             document_id INTEGER NOT NULL,

@@ -5,11 +5,11 @@ itself (P7): a process that lost the file's lock while it slept can do no harm.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from yjs_store.backends.sqlite_read import load_head
-from yjs_store.errors import WriterSuperseded
+from yjs_store.backends.sqlite_read import load_head, load_head_by_id, name_hash
+from yjs_store.errors import Damaged, WriterSuperseded
 from yjs_store.limits import TRIM_CHUNKS_STEP, TRIM_ROWS_STEP
 from yjs_store.records import Append, Chunk, Head, SealedHead, Snapshot
 
@@ -25,12 +25,12 @@ def become_writer(connection: sqlite3.Connection) -> int:
 
 def append(connection: sqlite3.Connection, epoch: int, appends: Sequence[Append]) -> list[int]:
     """See Backend.append."""
-    ids = [item.before.document_id or _create_document(connection, epoch, item) for item in appends]
+    ids = [item.before.document_id or create(connection, epoch, item.after) for item in appends]
     known = [item for item in appends if item.before.document_id]
     _move_heads(connection, epoch, known)
-    connection.executemany(
-        "INSERT INTO journal (document_id, seq, created_ms, byte_length, checksum, data)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
+    _insert_rows(
+        connection,
+        appends,
         [
             (
                 document_id,
@@ -46,26 +46,53 @@ def append(connection: sqlite3.Connection, epoch: int, appends: Sequence[Append]
     return ids
 
 
-def _create_document(connection: sqlite3.Connection, epoch: int, item: Append) -> int:
-    head = item.after.head
+def _insert_rows(
+    connection: sqlite3.Connection, appends: Sequence[Append], rows: Sequence[tuple[object, ...]]
+) -> None:
+    try:
+        connection.executemany(
+            "INSERT INTO journal (document_id, seq, created_ms, byte_length, checksum, data)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+    except sqlite3.IntegrityError as error:
+        # A row stands where the head says that there is none yet: find out whose, so that the
+        # other documents of this commit do not suffer.
+        for item, (document_id, seq, *_) in zip(appends, rows, strict=True):
+            found = connection.execute(
+                "SELECT count(*) FROM journal WHERE document_id = ? AND seq = ? AND checksum <> ?",
+                (document_id, seq, item.row.checksum),
+            ).fetchone()[0]
+            if found:
+                name = item.after.head.name
+                raise Damaged(name, f"journal row {seq}", "none", "one no head knows") from error
+        raise
+
+
+def create(connection: sqlite3.Connection, epoch: int, sealed: SealedHead) -> int:
+    """See Backend.create."""
+    head = sealed.head
     cursor = connection.execute(
-        "INSERT INTO documents (name, uid, last_seq, cut_seq, journal_bytes, snapshot_id,"
-        " snapshot_bytes, created_ms, updated_ms, deleted_ms, checksum)"
-        " SELECT :name, :uid, :last_seq, 0, :journal_bytes, NULL, 0, :created_ms,"
-        f" :updated_ms, NULL, :checksum WHERE {_IS_WRITER} ON CONFLICT (name) DO NOTHING",
+        "INSERT INTO documents (name, name_hash, uid, last_seq, cut_seq, journal_bytes,"
+        " snapshot_id, snapshot_bytes, created_ms, updated_ms, deleted_ms, oversized_count,"
+        " checksum)"
+        " SELECT :name, :name_hash, :uid, :last_seq, 0, :journal_bytes, NULL, 0, :created_ms,"
+        f" :updated_ms, NULL, 0, :checksum WHERE {_IS_WRITER} ON CONFLICT (name) DO NOTHING",
         {
             "name": head.name,
+            "name_hash": name_hash(head.name),
             "uid": head.uid,
             "last_seq": head.last_seq,
             "journal_bytes": head.journal_bytes,
             "created_ms": head.created_ms,
             "updated_ms": head.updated_ms,
-            "checksum": item.after.checksum,
+            "checksum": sealed.checksum,
             "epoch": epoch,
         },
     )
     if cursor.rowcount != 1:
-        raise _superseded(connection, epoch, [item])
+        is_writer = _stored_epoch(connection) == epoch
+        raise WriterSuperseded(head.name if is_writer else None)
     assert cursor.lastrowid is not None, "an INSERT of one row gives its id"
     return cursor.lastrowid
 
@@ -173,10 +200,11 @@ def publish(connection: sqlite3.Connection, epoch: int, before: Head, after: Sea
     connection.execute("UPDATE snapshots SET state = 'retired' WHERE id = ?", (before.snapshot_id,))
 
 
-def discard(connection: sqlite3.Connection, snapshot_id: int) -> None:
-    """See Backend.discard."""
-    connection.execute(
-        "UPDATE snapshots SET state = 'retired' WHERE id = ? AND state = 'staged'", (snapshot_id,)
+def discard(connection: sqlite3.Connection, snapshot_ids: Iterable[int]) -> None:
+    """Retire staged snapshots; see Backend.discard."""
+    connection.executemany(
+        "UPDATE snapshots SET state = 'retired' WHERE id = ? AND state = 'staged'",
+        [(snapshot_id,) for snapshot_id in snapshot_ids],
     )
 
 
@@ -192,10 +220,11 @@ def _swap_head(connection: sqlite3.Connection, epoch: int, before: Head, after: 
     """Replace a head by compare-and-swap and note that its old rows can go."""
     head = after.head
     swapped = connection.execute(
-        "UPDATE documents SET cut_seq = :cut_seq, journal_bytes = :journal_bytes,"
+        "UPDATE documents SET last_seq = :last_seq, cut_seq = :cut_seq,"
+        " journal_bytes = :journal_bytes, oversized_count = :oversized_count,"
         " snapshot_id = :snapshot_id, snapshot_bytes = :snapshot_bytes,"
         " updated_ms = :updated_ms, deleted_ms = :deleted_ms, checksum = :checksum"
-        " WHERE id = :id AND uid = :uid AND last_seq = :last_seq"
+        " WHERE id = :id AND uid = :uid AND last_seq = :last_seq_before"
         f" AND snapshot_id IS :snapshot_before AND deleted_ms IS NULL AND {_IS_WRITER}",
         {
             "cut_seq": head.cut_seq,
@@ -207,7 +236,9 @@ def _swap_head(connection: sqlite3.Connection, epoch: int, before: Head, after: 
             "checksum": after.checksum,
             "id": before.document_id,
             "uid": before.uid,
-            "last_seq": before.last_seq,
+            "last_seq": head.last_seq,
+            "oversized_count": head.oversized_count,
+            "last_seq_before": before.last_seq,
             "snapshot_before": before.snapshot_id,
             "epoch": epoch,
         },
@@ -236,22 +267,25 @@ def forget(connection: sqlite3.Connection, epoch: int, before: Head) -> bool:
     return True
 
 
-def trim(connection: sqlite3.Connection, epoch: int) -> bool:
+def trim(connection: sqlite3.Connection, epoch: int, check: Callable[[SealedHead], Head]) -> bool:
     """See Backend.trim."""
     if _stored_epoch(connection) != epoch:
         raise WriterSuperseded(None)
-    return _trim_rows(connection) or _trim_chunks(connection)
+    return _trim_rows(connection, check) or _trim_chunks(connection)
 
 
-def _trim_rows(connection: sqlite3.Connection) -> bool:
+def _trim_rows(connection: sqlite3.Connection, check: Callable[[SealedHead], Head]) -> bool:
     """Delete up to a step of dead rows of one document; True when the caller should go on."""
-    found = connection.execute(
-        "SELECT trims.document_id, documents.cut_seq FROM trims"
-        " JOIN documents ON documents.id = trims.document_id LIMIT 1"
-    ).fetchone()
+    found = connection.execute("SELECT document_id FROM trims LIMIT 1").fetchone()
     if found is None:
         return False
-    document_id, cut_seq = found
+    document_id = found[0]
+    try:
+        cut_seq = check(load_head_by_id(connection, document_id)).cut_seq
+    except Damaged:
+        # Left as it is for a person; loading it says what is wrong.
+        connection.execute("DELETE FROM trims WHERE document_id = ?", (document_id,))
+        return True
     removed = connection.execute(
         "DELETE FROM journal WHERE document_id = ? AND seq IN (SELECT seq FROM journal"
         " WHERE document_id = ? AND seq <= ? ORDER BY seq LIMIT ?)",
@@ -264,8 +298,10 @@ def _trim_rows(connection: sqlite3.Connection) -> bool:
 
 def _trim_chunks(connection: sqlite3.Connection) -> bool:
     """Delete up to a step of chunks of a retired snapshot; True when the caller should go on."""
+    # P3: what a head names is kept, whatever its own row says.
     found = connection.execute(
-        "SELECT id FROM snapshots WHERE state = 'retired' LIMIT 1"
+        "SELECT id FROM snapshots WHERE state = 'retired' AND id IS NOT"
+        " (SELECT snapshot_id FROM documents WHERE documents.id = snapshots.document_id) LIMIT 1"
     ).fetchone()
     if found is None:
         return False

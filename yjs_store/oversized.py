@@ -1,0 +1,55 @@
+"""The guard that sends updates too large for a journal row round the journal.
+
+Such an update is folded into a new snapshot and is durable when that is published. Its document
+takes no other update meanwhile; everybody else's go on. It is an append and not a checkpoint:
+no circuit breaker stands before it, and while storage does not take it, it waits.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from yjs_store.document import Document
+from yjs_store.errors import StoreError
+from yjs_store.records import Head
+from yjs_store.retrying import Retrier, StorageState
+
+
+class OversizedGuard:
+    """The oversized updates under way; ``store`` makes one durable and returns the new head."""
+
+    def __init__(self, store: Callable[[Document, bytes], Awaitable[Head]]) -> None:
+        self.state = StorageState()
+        self.count = 0
+        self._store = store
+        self._retrier = Retrier("oversized updates", self.state)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def take(self, document: Document, update: bytes) -> None:
+        """Begin to store; the document is settled or failed at the end."""
+        self.count += 1
+        task = asyncio.create_task(self._run(document, update), name=f"oversized {document.name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, document: Document, update: bytes) -> None:
+        try:
+            head = await self._retrier.run(lambda: self._store(document, update))
+        except StoreError as error:
+            document.failed(error)
+        else:
+            document.settled_oversized(head, update)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an oversized update is under way."""
+        return bool(self._tasks)
+
+    async def wait_idle(self) -> None:
+        """Wait until none is under way; raise the defect that ended one."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks)
+
+    async def close(self) -> None:
+        """Store what is under way; what storage does not take in a few attempts is failed."""
+        self._retrier.is_closing = True
+        await self.wait_idle()
