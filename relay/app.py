@@ -18,7 +18,7 @@ def create_app(hub: Hub, store: Store) -> ASGIApp:
         return JSONResponse({"status": "live"})
 
     async def ready(_: Request) -> Response:
-        because = store.committer_state.failing_because
+        because = store.failing_because
         if hub.is_draining:
             return JSONResponse({"status": "draining"}, status_code=503)
         if because is not None:

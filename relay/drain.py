@@ -29,7 +29,7 @@ async def drain(hub: Hub, store: Store) -> bool:
     if not is_stored:
         log.error(
             "storage did not take the last edits; their senders had no receipt",
-            error=store.committer_state.failing_because,
+            error=store.failing_because,
         )
     hub.end_all(CloseCode.GOING_AWAY, "the server is stopping")
     await _within(DRAIN_SENDING_MAX_S, hub.wait_empty())
