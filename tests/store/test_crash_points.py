@@ -7,6 +7,7 @@ writing a commit to the WAL: then a part of what the commit would write is there
 import asyncio
 import itertools
 import shutil
+import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from yjs_store import Store, format
-from yjs_store.backends.sqlite import SqliteBackend
+from yjs_store.backends.sqlite import SqliteBackend, connect
 from yjs_store.format import check_head
 
 from .crashes import Model, check_tidy, copy_files, load_all, shows
@@ -239,13 +240,12 @@ async def test_a_crash_while_the_schema_is_made_leaves_a_store_that_opens(tmp_pa
         copies.append(tmp_path / f"{len(copies)}.db")
         copy_files(path, copies[-1])
 
-    class TracedFromTheStart(SqliteBackend):
-        def _connect(self):  # type: ignore[no-untyped-def]
-            connection = super()._connect()
-            connection.set_trace_callback(crash)
-            return connection
+    def connect_traced(path: Path) -> sqlite3.Connection:
+        connection = connect(path)
+        connection.set_trace_callback(crash)
+        return connection
 
-    backend = TracedFromTheStart(path)
+    backend = SqliteBackend(path, connect=connect_traced)
     await backend.open()
     await backend.close()
     assert len(copies) > 15

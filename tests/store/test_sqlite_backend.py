@@ -19,6 +19,7 @@ from yjs_store import (
     StoreBusy,
     StoreClosed,
     StoreError,
+    StoreFailing,
     StoreFull,
     StoreInUse,
     StoreTooNew,
@@ -900,3 +901,47 @@ async def test_a_flipped_bit_in_a_stored_name_is_no_empty_document(path: Path) -
             pass
         finally:
             await backend.close()
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+async def test_nothing_is_written_to_a_file_that_was_taken_away(path: Path, suffix: str) -> None:
+    """P8: SQLite would go on writing to it, and all would be gone with the process."""
+    backend = WatchedBackend(path)
+    await backend.open()
+    head = await append(backend, fresh("n"), b"before")
+    away = path.with_name("away" + suffix)
+    file = path.with_name(path.name + suffix)
+    file.rename(away)
+    with pytest.raises(StoreFailing, match="was removed"):
+        await append(backend, head, b"meanwhile")
+    file.write_bytes(b"")
+    with pytest.raises(StoreFailing, match="is another file"):
+        await append(backend, head, b"meanwhile")
+    away.rename(file)
+    await append(backend, head, b"after")
+    await backend.close()
+    assert rows_of(path, "n") == [(1, b"before"), (2, b"after")]
+    assert not list(path.parent.glob("*.rescued*"))
+
+
+async def test_what_was_stored_in_a_file_that_was_removed_is_rescued(path: Path) -> None:
+    backend = WatchedBackend(path)
+    await backend.open()
+    await append(backend, fresh("n"), b"one", b"two")
+    path.with_name(path.name + ".rescued-1").write_bytes(b"an earlier one")
+    path.unlink()
+    await backend.close()
+    assert rows_of(path.with_name(path.name + ".rescued-2"), "n") == [(1, b"one"), (2, b"two")]
+    assert not path.exists()
+
+
+async def test_a_reader_does_not_open_a_file_that_took_the_place(path: Path) -> None:
+    backend = WatchedBackend(path)
+    await backend.open()
+    await append(backend, fresh("n"), b"one")
+    path.rename(path.with_name("away"))
+    with raw(path) as other:
+        other.execute("CREATE TABLE documents (x)")
+    with pytest.raises(StoreFailing, match="is another file"):
+        await backend.load("n")
+    await backend.close()

@@ -3,6 +3,8 @@
 import asyncio
 import concurrent.futures
 import contextlib
+import itertools
+import os
 import shutil
 import sqlite3
 import threading
@@ -11,14 +13,17 @@ from pathlib import Path
 from typing import TypeVar
 
 import filelock
+import structlog
 from sqlite_utils import Database
 
 from yjs_store.backends import sqlite_read, sqlite_write
 from yjs_store.backends.sqlite_errors import translated
+from yjs_store.backends.sqlite_files import OpenedFiles
 from yjs_store.backends.sqlite_schema import SCHEMA_VERSION, migrations
 from yjs_store.backends.sqlite_transaction import write_transaction
 from yjs_store.errors import (
     StoreClosed,
+    StoreFailing,
     StoreInUse,
     StoreTooNew,
     StoreUnavailable,
@@ -37,17 +42,37 @@ from yjs_store.records import (
 
 _Result = TypeVar("_Result")
 
+log = structlog.get_logger("yjs_store.sqlite")
+
+
+Connect = Callable[[Path], sqlite3.Connection]
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Return a connection in autocommit mode that any thread may use, one at a time."""
+    return sqlite3.connect(
+        path, timeout=SQLITE_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+    )
+
 
 class SqliteBackend:
     """The embedded backend; its contract is ``Backend``.
 
     ``on_statement``, for tests that stop the world there, is called with each statement in the
-    writer's thread before it runs, from when the schema is up to date.
+    writer's thread before it runs, from when the schema is up to date. ``connect`` is for tests
+    that put something between SQLite and the disk.
     """
 
-    def __init__(self, path: Path, on_statement: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        on_statement: Callable[[str], None] | None = None,
+        connect: Connect = connect,
+    ) -> None:
         self._path = path
         self._on_statement = on_statement
+        self._connect = connect
+        self._files = OpenedFiles(path)
         self._lock = filelock.FileLock(f"{path}.lock", blocking=False, thread_local=False)
         self._writer_thread: concurrent.futures.ThreadPoolExecutor | None = None
         self._reader_threads: concurrent.futures.ThreadPoolExecutor | None = None
@@ -84,7 +109,7 @@ class SqliteBackend:
 
     def _open_writer(self) -> None:
         with translated(self._path, opening=True):
-            connection = self._connection = self._connect()
+            connection = self._connection = self._connect(self._path)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
                 raise StoreTooNew(
@@ -105,14 +130,7 @@ class SqliteBackend:
                 connection.set_trace_callback(self._on_statement)
             with write_transaction(connection):
                 self._epoch = sqlite_write.become_writer(connection)
-
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(
-            self._path,
-            timeout=SQLITE_BUSY_TIMEOUT_S,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+            self._files.remember()
 
     async def close(self) -> None:
         """See Backend.close."""
@@ -124,9 +142,24 @@ class SqliteBackend:
             connection.close()
         self._reader_connections.clear()
         if self._connection is not None:
+            await asyncio.to_thread(self._rescue, self._connection)
             self._connection.close()
             self._connection = None
         self._lock.release()
+
+    def _rescue(self, connection: sqlite3.Connection) -> None:
+        """Save what would go with the connection when its file was taken away (P8)."""
+        try:
+            self._files.check()
+        except StoreFailing as error:
+            names = (f"{self._path}.rescued-{number}" for number in itertools.count(1))
+            rescued = next(name for name in names if not os.path.lexists(name))
+            try:
+                connection.execute("VACUUM INTO ?", (rescued,))
+            except sqlite3.Error as vacuum_error:
+                log.error("could not rescue the store", error=str(vacuum_error))  # noqa: TRY400
+            else:
+                log.error("rescued the store", why=str(error), file=rescued)  # noqa: TRY400
 
     # ---- threads ----------------------------------------------------------------------------
 
@@ -140,6 +173,7 @@ class SqliteBackend:
 
         def run() -> _Result:
             assert self._connection is not None, "the writer thread lives between open and close"
+            self._files.check()
             with translated(self._path), write_transaction(self._connection):
                 return work(self._connection)
 
@@ -158,7 +192,8 @@ class SqliteBackend:
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
         if connection is None:
-            connection = self._connect()
+            connection = self._connect(self._path)
+            self._files.check()
             connection.execute("PRAGMA query_only = ON")
             self._readers.connection = connection
             self._reader_connections.append(connection)
