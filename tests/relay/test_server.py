@@ -70,7 +70,7 @@ async def test_a_port_in_use_leaves_the_store_alone(settings: Settings, tmp_path
         occupied = settings.model_copy(update={"port": taken.getsockname()[1]})
         with pytest.raises(ConfigError, match="cannot listen"):
             await serve(occupied, lambda url: pytest.fail(f"announced {url}"))
-    assert not any(tmp_path.iterdir())  # noqa: ASYNC240  (a local directory)
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
