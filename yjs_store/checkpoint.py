@@ -85,7 +85,7 @@ async def _check_staged(
     read_back = await backend.load_staged(snapshot_id)
     if read_back is None:
         raise WriterSuperseded(head.name)
-    await folds.check_staged(head, *read_back, folded.digest)
+    await folds.check_staged(head, *read_back, folded.snapshot)
 
 
 async def _check_room(backend: Backend, stored_length: int) -> None:

@@ -14,7 +14,7 @@ import pycrdt
 
 from yjs_store.errors import UpdateRefused
 from yjs_store.limits import MERGE_SLICE, PENDING_SCAN_BYTES, PENDING_SCAN_UPDATES
-from yjs_store.update_v1 import Ranges, beyond, covers, joined, read_ranges
+from yjs_store.update_v1 import Ranges, beyond, covers, joined, read_ranges, united
 
 EMPTY_UPDATE = b"\x00\x00"
 EMPTY_STATE_VECTOR = b"\x00"
@@ -24,15 +24,15 @@ DeleteSet = Ranges
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What two replicas must agree in to hold the same.
+    """What two replicas must agree in to hold the same: the clocks of structs and of deletes.
 
-    ``state_vector`` is the next clock per client; ``waiting`` are the clocks of the structs and
-    of the deletes that wait for their predecessors.
+    ``waits`` says that something waits for a predecessor. Then the clocks are read from the
+    updates themselves: how far a Doc gets beyond a gap depends on what it was given first.
     """
 
-    state_vector: dict[int, int]
-    delete_set: DeleteSet
-    waiting: tuple[Ranges, Ranges]
+    structs: Ranges
+    deletes: Ranges
+    waits: bool
 
 
 class IntegrationFailed(Exception):
@@ -257,15 +257,16 @@ class Replica:
         return doc.get_state()
 
     def content(self) -> Content:
-        """Return what two replicas must agree in to hold the same."""
+        """Return what is integrated."""
         doc = self._build()
         self._scan_pending(doc)
         state_vector = doc.get_state()
+        clocks = parse_state_vector(state_vector)
         return Content(
             # A client of whom everything is pending may be in it with clock 0, or not at all.
-            {client: clock for client, clock in parse_state_vector(state_vector).items() if clock},
+            {client: [(0, clock)] for client, clock in clocks.items() if clock},
             parse_delete_set(doc.get_update(state_vector)),
-            _waiting(self._pending, state_vector),
+            waits=self._pending != EMPTY_UPDATE,
         )
 
     def pending(self) -> bytes:
@@ -360,35 +361,31 @@ def fold(updates: Sequence[bytes]) -> tuple[bytes, Content]:
     """
     replica = Replica(updates)
     content = replica.content()
+    if content.waits:
+        # Of two values of one key a Doc deletes the loser by itself, so its deletes count too.
+        read = [*map(read_ranges, updates), ({}, content.deletes)]
+        structs, deletes = (united(ranges) for ranges in zip(*read, strict=True))
+        content = Content(structs, deletes, waits=True)
     return replica.diff(EMPTY_STATE_VECTOR), content
 
 
-def difference(source: Content, candidate: Content) -> str | None:
-    """Say how two contents differ; None when they are equal (P3).
+def difference(source: Content, candidate: bytes) -> str | None:
+    """Say how an update differs from a content it shall have; None when it is equal (P3).
 
-    While something waits, a candidate may have more deleted: of two values of one map key a Doc
-    deletes the loser by itself, and when it meets them depends on what waits. That is nothing
-    anybody sees; a delete that is missing would be.
+    Raises:
+        UpdateRefused: the candidate does not decode.
+        IntegrationFailed: the decoder failed.
     """
-    if source.state_vector != candidate.state_vector:
-        return "the state vectors differ"
-    if source.waiting[0] != candidate.waiting[0]:
-        return "the pending structs differ"
-    is_waiting = any(source.waiting)
-    if is_waiting and not covers(_all_deletes(candidate), _all_deletes(source)):
+    found = Replica([candidate]).content()
+    if source.waits:
+        found = Content(*read_ranges(candidate), waits=True)
+    if found.waits != source.waits:
+        return "one of them waits for predecessors"
+    if found.structs != source.structs:
+        return "the structs differ"
+    if found.deletes != source.deletes:
         return "the deletes differ"
-    if not is_waiting and _all_deletes(source) != _all_deletes(candidate):
-        return "the delete sets differ"
     return None
-
-
-def _all_deletes(content: Content) -> Ranges:
-    """Return what is deleted and what is to be, once it is there."""
-    done, to_do = content.delete_set, content.waiting[1]
-    return {
-        client: joined([*done.get(client, []), *to_do.get(client, [])])
-        for client in done.keys() | to_do.keys()
-    }
 
 
 if TYPE_CHECKING:

@@ -45,11 +45,7 @@ class FoldProcess:
         return await self._run(byte_length, folding.fold_stored, head.name, stored, extra, now_ms)
 
     async def check_staged(
-        self,
-        head: Head,
-        snapshot: Snapshot,
-        chunks: tuple[Chunk, ...],
-        expected: folding.ContentDigest,
+        self, head: Head, staged: Snapshot, chunks: tuple[Chunk, ...], candidate: Snapshot
     ) -> None:
         """See folding.check_staged.
 
@@ -57,7 +53,7 @@ class FoldProcess:
             FoldFailed: the process died or took too long.
         """
         return await self._run(
-            snapshot.byte_length, folding.check_staged, head.name, head, snapshot, chunks, expected
+            staged.byte_length, folding.check_staged, head.name, head, staged, chunks, candidate
         )
 
     async def _run(

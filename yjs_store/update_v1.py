@@ -6,7 +6,7 @@ plain and not fast.
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from yjs_store.errors import UpdateRefused
@@ -56,6 +56,15 @@ def joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             result.append((start, end))
     return result
+
+
+def united(many: Iterable[Ranges]) -> Ranges:
+    """Return the clocks that are in any of them."""
+    ranges: Ranges = {}
+    for one in many:
+        for client, of_client in one.items():
+            ranges.setdefault(client, []).extend(of_client)
+    return {client: joined(of_client) for client, of_client in ranges.items() if of_client}
 
 
 def beyond(ranges: Ranges, clocks: dict[int, int]) -> Ranges:

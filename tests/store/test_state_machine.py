@@ -412,7 +412,7 @@ class StoreMachine(OrderedStoreMachine):
     arrives_in_order = False
 
 
-PROFILE = settings(max_examples=25, stateful_step_count=25)
+PROFILE = settings(max_examples=100, stateful_step_count=25)
 
 TestInOrder = OrderedStoreMachine.TestCase
 TestInOrder.settings = PROFILE
