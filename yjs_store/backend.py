@@ -13,16 +13,69 @@ from typing import Protocol
 from yjs_store.records import (
     Append,
     Chunk,
+    Extent,
     Head,
+    Remains,
     SealedHead,
+    SetAside,
     Snapshot,
     Statistics,
     StoredDocument,
 )
 
 
-class Backend(Protocol):
-    """Where documents are kept."""
+class Reader(Protocol):
+    """Where documents can be looked at; changes nothing, and may run beside a Backend."""
+
+    async def open(self) -> None:
+        """Open what is there.
+
+        Raises:
+            StoreUnusable: there is no store, or not one that this program reads.
+        """
+
+    async def close(self) -> None:
+        """Release everything. A second call does nothing."""
+
+    async def load(self, name: str) -> StoredDocument | None:
+        """Read head, published snapshot and the rows cut_seq+1 … last_seq at one moment.
+
+        None when nothing is stored under the name. Of a deleted document only the head.
+        """
+
+    async def load_by_id(self, document_id: int) -> StoredDocument | None:
+        """As ``load``, by the backend's own key: also where a name cannot be found any more."""
+
+    async def load_head(self, name: str) -> SealedHead | None:
+        """Read the head alone."""
+
+    async def load_staged(self, snapshot_id: int) -> tuple[Snapshot, tuple[Chunk, ...]] | None:
+        """Read a staged snapshot back from disk; None when it is not staged any more."""
+
+    async def list_heads(self, prefix: str, after: str | None, limit: int) -> Sequence[SealedHead]:
+        """Return at most ``limit`` heads in name order, after the name ``after``.
+
+        Names are compared by Unicode code point. Tombstones are among them.
+        """
+
+    async def list_extents(self, after_id: int, limit: int) -> Sequence[Extent]:
+        """Return keys and sizes of at most ``limit`` documents in the order of their keys."""
+
+    async def list_set_aside(self) -> Sequence[SetAside]:
+        """Return what ``Backend.replace`` set aside and nobody has discarded."""
+
+    async def load_remains(self, name: str) -> Remains | None:
+        """Read whatever can be read of a document, however damaged; None when there is none."""
+
+    async def audit(self) -> Sequence[str]:
+        """Return what is wrong with the store beyond its documents, for a person; may be slow."""
+
+    async def statistics(self) -> Statistics:
+        """Return sizes of the whole store, without reading documents."""
+
+
+class Backend(Reader, Protocol):
+    """Where documents are kept; the one writer."""
 
     async def open(self) -> None:
         """Open for writing, bring the schema up to date, become the writer.
@@ -33,15 +86,6 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """Release everything; what was durable stays so. A second call does nothing."""
-
-    async def load(self, name: str) -> StoredDocument | None:
-        """Read head, published snapshot and the rows cut_seq+1 … last_seq at one moment.
-
-        None when nothing is stored under the name. Of a deleted document only the head.
-        """
-
-    async def load_head(self, name: str) -> SealedHead | None:
-        """Read the head alone."""
 
     async def append(self, appends: Sequence[Append]) -> Sequence[int]:
         """Store one row for each document and its new head, all in one commit or none.
@@ -70,9 +114,6 @@ class Backend(Protocol):
         What an error leaves on the way is trimmed; what a crash leaves is marked for that by
         the next ``open``.
         """
-
-    async def load_staged(self, snapshot_id: int) -> tuple[Snapshot, tuple[Chunk, ...]] | None:
-        """Read a staged snapshot back from disk; None when it is not staged any more."""
 
     async def publish(self, before: Head, after: SealedHead) -> None:
         """Make ``after`` the head and its snapshot the published one; retire the former.
@@ -108,11 +149,15 @@ class Backend(Protocol):
         as it is, and a snapshot that a head names is kept whatever is said of it elsewhere.
         """
 
-    async def list_heads(self, prefix: str, after: str | None, limit: int) -> Sequence[SealedHead]:
-        """Return at most ``limit`` heads in name order, after the name ``after``.
+    async def replace(self, document_id: int, after: SealedHead, reason: str, now_ms: int) -> int:
+        """Set a document aside and put ``after``, whose snapshot is staged, in its place.
 
-        Names are compared by Unicode code point. Tombstones are among them.
+        One small transaction. Everything stored of the former stays as it is, under its key.
+        Returns the document_id of the new one.
+
+        Raises:
+            WriterSuperseded: the document or the staged snapshot is gone; nothing was changed.
         """
 
-    async def statistics(self) -> Statistics:
-        """Return sizes of the whole store, without reading documents."""
+    async def discard_set_aside(self, document_id: int) -> bool:
+        """Give up what was set aside; ``trim`` removes it. False when there is none."""

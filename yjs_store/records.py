@@ -99,6 +99,47 @@ class StoredDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotRemains:
+    """What can still be read of a snapshot in any state; its manifest may be gone."""
+
+    snapshot_id: int
+    manifest: Snapshot | None
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What can still be read of a document, dead parts too; nothing of it is verified.
+
+    ``unreadable`` names what the backend could not read.
+    """
+
+    sealed_head: SealedHead
+    snapshots: tuple[SnapshotRemains, ...]
+    rows: tuple[JournalRow, ...]
+    unreadable: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A document whose place another has taken; all its rows and chunks are kept as they were."""
+
+    document_id: int
+    name: str
+    uid: bytes
+    reason: str
+    set_aside_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """A document by its key, and roughly how many bytes it takes."""
+
+    document_id: int
+    byte_length: int
+
+
+@dataclass(frozen=True, slots=True)
 class Append:
     """The intent to add one row: the head as the writer knows it, and as it shall be."""
 

@@ -7,7 +7,6 @@ import itertools
 import os
 import shutil
 import sqlite3
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -16,28 +15,27 @@ import filelock
 import structlog
 from sqlite_utils import Database
 
-from yjs_store.backends import sqlite_read, sqlite_write
+from yjs_store.backends import sqlite_snapshots, sqlite_trim, sqlite_write
+from yjs_store.backends.sqlite_connect import Connect, connect
+from yjs_store.backends.sqlite_epoch import become_writer
 from yjs_store.backends.sqlite_errors import translated
 from yjs_store.backends.sqlite_files import OpenedFiles
-from yjs_store.backends.sqlite_schema import SCHEMA_VERSION, migrations
+from yjs_store.backends.sqlite_reader import SqliteReader
+from yjs_store.backends.sqlite_schema import migrations, stored_version
 from yjs_store.backends.sqlite_transaction import write_transaction
 from yjs_store.errors import (
     StoreClosed,
     StoreFailing,
     StoreInUse,
-    StoreTooNew,
     StoreUnavailable,
     StoreUnusable,
 )
-from yjs_store.limits import SQLITE_BUSY_TIMEOUT_S, SQLITE_READERS
 from yjs_store.records import (
     Append,
     Chunk,
     Head,
     SealedHead,
     Snapshot,
-    Statistics,
-    StoredDocument,
 )
 
 _Result = TypeVar("_Result")
@@ -45,17 +43,7 @@ _Result = TypeVar("_Result")
 log = structlog.get_logger("yjs_store.sqlite")
 
 
-Connect = Callable[[Path], sqlite3.Connection]
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """Return a connection in autocommit mode that any thread may use, one at a time."""
-    return sqlite3.connect(
-        path, timeout=SQLITE_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-    )
-
-
-class SqliteBackend:
+class SqliteBackend(SqliteReader):
     """The embedded backend; its contract is ``Backend``.
 
     ``on_statement``, for tests that stop the world there, is called with each statement in the
@@ -69,16 +57,12 @@ class SqliteBackend:
         on_statement: Callable[[str], None] | None = None,
         connect: Connect = connect,
     ) -> None:
-        self._path = path
+        super().__init__(path, connect)
         self._on_statement = on_statement
-        self._connect = connect
         self._files = OpenedFiles(path)
         self._lock = filelock.FileLock(f"{path}.lock", blocking=False, thread_local=False)
         self._writer_thread: concurrent.futures.ThreadPoolExecutor | None = None
-        self._reader_threads: concurrent.futures.ThreadPoolExecutor | None = None
         self._connection: sqlite3.Connection | None = None
-        self._readers = threading.local()
-        self._reader_connections: list[sqlite3.Connection] = []
         self._epoch = 0
         self._discarded: set[int] = set()
 
@@ -88,9 +72,7 @@ class SqliteBackend:
         """See Backend.open."""
         self._take_lock()
         self._writer_thread = concurrent.futures.ThreadPoolExecutor(1, "yjs-store-writer")
-        self._reader_threads = concurrent.futures.ThreadPoolExecutor(
-            SQLITE_READERS, "yjs-store-reader"
-        )
+        self._start_readers()
         try:
             await self._write(self._open_writer)
         except BaseException:
@@ -110,12 +92,7 @@ class SqliteBackend:
     def _open_writer(self) -> None:
         with translated(self._path, opening=True):
             connection = self._connection = self._connect(self._path)
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version > SCHEMA_VERSION:
-                raise StoreTooNew(
-                    f"{self._path} has schema version {version}; this program knows up to"
-                    f" {SCHEMA_VERSION}: install a newer yjs-relay"
-                )
+            stored_version(connection, self._path)
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             if mode != "wal":
                 raise StoreUnusable(f"{self._path} is on a file system without SQLite's WAL")
@@ -129,18 +106,15 @@ class SqliteBackend:
             if self._on_statement is not None:
                 connection.set_trace_callback(self._on_statement)
             with write_transaction(connection):
-                self._epoch = sqlite_write.become_writer(connection)
+                self._epoch = become_writer(connection)
             self._files.remember()
 
     async def close(self) -> None:
         """See Backend.close."""
-        for threads in (self._reader_threads, self._writer_thread):
-            if threads is not None:
-                await asyncio.to_thread(threads.shutdown, wait=True)
-        self._reader_threads = self._writer_thread = None
-        for connection in self._reader_connections:
-            connection.close()
-        self._reader_connections.clear()
+        await super().close()
+        threads, self._writer_thread = self._writer_thread, None
+        if threads is not None:
+            await asyncio.to_thread(threads.shutdown, wait=True)
         if self._connection is not None:
             await asyncio.to_thread(self._rescue, self._connection)
             self._connection.close()
@@ -179,49 +153,11 @@ class SqliteBackend:
 
         return await self._write(run)
 
-    async def _read(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        if self._reader_threads is None:
-            raise StoreClosed("the store is closed")
-
-        def run() -> _Result:
-            with translated(self._path):
-                return work(self._reader())
-
-        return await asyncio.get_running_loop().run_in_executor(self._reader_threads, run)
-
-    def _reader(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
-        if connection is None:
-            connection = self._connect(self._path)
-            self._files.check()
-            connection.execute("PRAGMA query_only = ON")
-            self._readers.connection = connection
-            self._reader_connections.append(connection)
-        return connection
+    def _check_connected(self, connection: sqlite3.Connection) -> None:
+        # It must not read from another file that has taken the place.
+        self._files.check()
 
     # ---- the contract -----------------------------------------------------------------------
-
-    async def load(self, name: str) -> StoredDocument | None:
-        """See Backend.load."""
-        return await self._read(lambda connection: sqlite_read.load(connection, name))
-
-    async def load_head(self, name: str) -> SealedHead | None:
-        """See Backend.load_head."""
-        return await self._read(lambda connection: sqlite_read.load_head(connection, name))
-
-    async def load_staged(self, snapshot_id: int) -> tuple[Snapshot, tuple[Chunk, ...]] | None:
-        """See Backend.load_staged."""
-        return await self._read(lambda connection: sqlite_read.load_staged(connection, snapshot_id))
-
-    async def list_heads(self, prefix: str, after: str | None, limit: int) -> Sequence[SealedHead]:
-        """See Backend.list_heads."""
-        return await self._read(
-            lambda connection: sqlite_read.list_heads(connection, prefix, after, limit)
-        )
-
-    async def statistics(self) -> Statistics:
-        """See Backend.statistics."""
-        return await self._read(lambda connection: sqlite_read.statistics(connection, self._path))
 
     async def append(self, appends: Sequence[Append]) -> Sequence[int]:
         """See Backend.append."""
@@ -242,7 +178,9 @@ class SqliteBackend:
     async def stage(self, head: Head, snapshot: Snapshot, chunks: Sequence[Chunk]) -> int:
         """See Backend.stage."""
         snapshot_id = await self._transact(
-            lambda connection: sqlite_write.stage_manifest(connection, self._epoch, head, snapshot)
+            lambda connection: sqlite_snapshots.stage_manifest(
+                connection, self._epoch, head, snapshot
+            )
         )
         try:
             for chunk in chunks:
@@ -254,13 +192,13 @@ class SqliteBackend:
 
     async def _stage_chunk(self, snapshot_id: int, chunk: Chunk) -> None:
         await self._transact(
-            lambda connection: sqlite_write.stage_chunk(connection, snapshot_id, chunk)
+            lambda connection: sqlite_snapshots.stage_chunk(connection, snapshot_id, chunk)
         )
 
     async def publish(self, before: Head, after: SealedHead) -> None:
         """See Backend.publish."""
         await self._transact(
-            lambda connection: sqlite_write.publish(connection, self._epoch, before, after)
+            lambda connection: sqlite_snapshots.publish(connection, self._epoch, before, after)
         )
 
     async def discard(self, snapshot_id: int) -> None:
@@ -273,7 +211,7 @@ class SqliteBackend:
     async def _discard_all(self) -> None:
         discarded = frozenset(self._discarded)
         if discarded:
-            await self._transact(lambda connection: sqlite_write.discard(connection, discarded))
+            await self._transact(lambda connection: sqlite_snapshots.discard(connection, discarded))
             self._discarded -= discarded
 
     async def delete(self, before: Head, after: SealedHead) -> None:
@@ -285,12 +223,26 @@ class SqliteBackend:
     async def forget(self, before: Head) -> bool:
         """See Backend.forget."""
         return await self._transact(
-            lambda connection: sqlite_write.forget(connection, self._epoch, before)
+            lambda connection: sqlite_trim.forget(connection, self._epoch, before)
+        )
+
+    async def replace(self, document_id: int, after: SealedHead, reason: str, now_ms: int) -> int:
+        """See Backend.replace."""
+        return await self._transact(
+            lambda connection: sqlite_write.replace(
+                connection, self._epoch, document_id, after, reason, now_ms
+            )
+        )
+
+    async def discard_set_aside(self, document_id: int) -> bool:
+        """See Backend.discard_set_aside."""
+        return await self._transact(
+            lambda connection: sqlite_trim.discard_set_aside(connection, self._epoch, document_id)
         )
 
     async def trim(self, check: Callable[[SealedHead], Head]) -> bool:
         """See Backend.trim."""
         await self._discard_all()
         return await self._transact(
-            lambda connection: sqlite_write.trim(connection, self._epoch, check)
+            lambda connection: sqlite_trim.trim(connection, self._epoch, check)
         )

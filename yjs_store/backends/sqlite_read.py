@@ -11,9 +11,11 @@ from yjs_store.backends.sqlite_transaction import read_transaction
 from yjs_store.errors import Damaged
 from yjs_store.records import (
     Chunk,
+    Extent,
     Head,
     JournalRow,
     SealedHead,
+    SetAside,
     Snapshot,
     Statistics,
     StoredDocument,
@@ -23,43 +25,60 @@ _HEAD_COLUMNS: Final = (
     "id, name, uid, last_seq, cut_seq, journal_bytes, snapshot_id, snapshot_bytes,"
     " created_ms, updated_ms, deleted_ms, oversized_count, checksum"
 )
+ROW_COLUMNS: Final = "seq, created_ms, byte_length, checksum, data"
+SNAPSHOT_COLUMNS: Final = (
+    "id, cut_seq, chunk_count, byte_length, stored_length, checksum, created_ms"
+)
+CHUNK_COLUMNS: Final = "chunk_index, codec, byte_length, checksum, data"
 
 
 def load(connection: sqlite3.Connection, name: str) -> StoredDocument | None:
-    """See Backend.load."""
+    """See Reader.load."""
     with read_transaction(connection):
         sealed = load_head(connection, name)
-        if sealed is None:
-            return None
-        head = sealed.head
-        if head.deleted_ms is not None:
-            return StoredDocument(sealed, None, (), ())
-        snapshot: Snapshot | None = None
-        chunks: tuple[Chunk, ...] = ()
-        if head.snapshot_id is not None:
-            snapshot = _load_snapshot(connection, head.snapshot_id)
-            chunks = _load_chunks(connection, head.snapshot_id)
-        # Rows beyond last_seq are asked for too: there must be none, and format says so (P4).
-        rows = connection.execute(
-            "SELECT seq, created_ms, byte_length, checksum, data FROM journal"
-            " WHERE document_id = ? AND seq > ? ORDER BY seq",
-            (head.document_id, head.cut_seq),
-        )
-        return StoredDocument(sealed, snapshot, chunks, tuple(JournalRow(*row) for row in rows))
+        return None if sealed is None else _load_rest(connection, sealed)
+
+
+def load_by_id(connection: sqlite3.Connection, document_id: int) -> StoredDocument | None:
+    """See Reader.load_by_id."""
+    with read_transaction(connection):
+        sealed = find_head(connection, "id = ?", document_id)
+        return None if sealed is None else _load_rest(connection, sealed)
+
+
+def _load_rest(connection: sqlite3.Connection, sealed: SealedHead) -> StoredDocument:
+    head = sealed.head
+    if head.deleted_ms is not None:
+        return StoredDocument(sealed, None, (), ())
+    snapshot: Snapshot | None = None
+    chunks: tuple[Chunk, ...] = ()
+    if head.snapshot_id is not None:
+        snapshot = _load_snapshot(connection, head.snapshot_id)
+        chunks = _load_chunks(connection, head.snapshot_id)
+    # Rows beyond last_seq are asked for too: there must be none, and format says so (P4).
+    rows = connection.execute(
+        f"SELECT {ROW_COLUMNS} FROM journal WHERE document_id = ? AND seq > ? ORDER BY seq",
+        (head.document_id, head.cut_seq),
+    )
+    return StoredDocument(sealed, snapshot, chunks, tuple(JournalRow(*row) for row in rows))
 
 
 def load_head(connection: sqlite3.Connection, name: str) -> SealedHead | None:
-    """See Backend.load_head."""
+    """See Reader.load_head."""
+    found = find_head(connection, "name = ?", name)
+    # P4: what the index of names does not find may be there all the same.
+    if found is None and find_head(connection, "name_hash = ?", name_hash(name)) is not None:
+        raise Damaged(name, "index of names", "an entry", "none")
+    return found
+
+
+def find_head(
+    connection: sqlite3.Connection, condition: str, value: str | int
+) -> SealedHead | None:
+    """Return the one head for which the condition, with its one parameter, holds."""
     found = connection.execute(
-        f"SELECT {_HEAD_COLUMNS} FROM documents WHERE name = ?", (name,)
+        f"SELECT {_HEAD_COLUMNS} FROM documents WHERE {condition}", (value,)
     ).fetchone()
-    if found is None:
-        # P4: what the index of names does not find may be there all the same.
-        found = connection.execute(
-            f"SELECT {_HEAD_COLUMNS} FROM documents WHERE name_hash = ?", (name_hash(name),)
-        ).fetchone()
-        if found is not None:
-            raise Damaged(name, "index of names", "an entry", "none")
     return None if found is None else _head_from(found)
 
 
@@ -69,12 +88,10 @@ def load_head_by_id(connection: sqlite3.Connection, document_id: int) -> SealedH
     Raises:
         Damaged: there is none.
     """
-    found = connection.execute(
-        f"SELECT {_HEAD_COLUMNS} FROM documents WHERE id = ?", (document_id,)
-    ).fetchone()
+    found = find_head(connection, "id = ?", document_id)
     if found is None:
         raise Damaged("*", f"document {document_id}", "a head", "none")
-    return _head_from(found)
+    return found
 
 
 def name_hash(name: str) -> int:
@@ -85,7 +102,7 @@ def name_hash(name: str) -> int:
 def load_staged(
     connection: sqlite3.Connection, snapshot_id: int
 ) -> tuple[Snapshot, tuple[Chunk, ...]] | None:
-    """See Backend.load_staged."""
+    """See Reader.load_staged."""
     with read_transaction(connection):
         snapshot = _load_snapshot(connection, snapshot_id)
         if snapshot is None:
@@ -96,7 +113,7 @@ def load_staged(
 def list_heads(
     connection: sqlite3.Connection, prefix: str, after: str | None, limit: int
 ) -> Sequence[SealedHead]:
-    """See Backend.list_heads."""
+    """See Reader.list_heads."""
     # SQLite compares UTF-8 bytes, which keeps the order of code points. The names with a prefix
     # stand together, so that the first one without it ends the search.
     found = connection.execute(
@@ -107,8 +124,26 @@ def list_heads(
     return list(itertools.takewhile(lambda sealed: sealed.head.name.startswith(prefix), heads))
 
 
+def list_extents(connection: sqlite3.Connection, after_id: int, limit: int) -> Sequence[Extent]:
+    """See Reader.list_extents."""
+    found = connection.execute(
+        "SELECT id, journal_bytes + snapshot_bytes FROM documents WHERE id > ? ORDER BY id LIMIT ?",
+        (after_id, limit),
+    )
+    return [Extent(*row) for row in found]
+
+
+def list_set_aside(connection: sqlite3.Connection) -> Sequence[SetAside]:
+    """See Reader.list_set_aside."""
+    found = connection.execute(
+        "SELECT document_id, name, uid, reason, set_aside_ms FROM set_aside"
+        " WHERE discarded = 0 ORDER BY document_id"
+    )
+    return [SetAside(*row) for row in found]
+
+
 def statistics(connection: sqlite3.Connection, path: Path) -> Statistics:
-    """See Backend.statistics."""
+    """See Reader.statistics."""
     documents, deleted, rows, journal_bytes, snapshot_bytes = connection.execute(
         "SELECT count(*), count(deleted_ms), coalesce(sum(last_seq - cut_seq), 0),"
         " coalesce(sum(journal_bytes), 0), coalesce(sum(snapshot_bytes), 0) FROM documents"
@@ -129,8 +164,7 @@ def statistics(connection: sqlite3.Connection, path: Path) -> Statistics:
 
 def _load_snapshot(connection: sqlite3.Connection, snapshot_id: int) -> Snapshot | None:
     found = connection.execute(
-        "SELECT id, cut_seq, chunk_count, byte_length, stored_length, checksum, created_ms"
-        " FROM snapshots WHERE id = ? AND state <> 'retired'",
+        f"SELECT {SNAPSHOT_COLUMNS} FROM snapshots WHERE id = ? AND state <> 'retired'",
         (snapshot_id,),
     ).fetchone()
     return None if found is None else Snapshot(*found)
@@ -138,8 +172,7 @@ def _load_snapshot(connection: sqlite3.Connection, snapshot_id: int) -> Snapshot
 
 def _load_chunks(connection: sqlite3.Connection, snapshot_id: int) -> tuple[Chunk, ...]:
     found = connection.execute(
-        "SELECT chunk_index, codec, byte_length, checksum, data FROM chunks"
-        " WHERE snapshot_id = ? ORDER BY chunk_index",
+        f"SELECT {CHUNK_COLUMNS} FROM chunks WHERE snapshot_id = ? ORDER BY chunk_index",
         (snapshot_id,),
     )
     return tuple(Chunk(*row) for row in found)

@@ -4,11 +4,15 @@
 newer file without knowing its tables. Migrations are only ever added.
 """
 
+import sqlite3
+from pathlib import Path
 from typing import Final
 
 from sqlite_utils import Database, Migrations
 
-SCHEMA_VERSION: Final = 1
+from yjs_store.errors import StoreTooNew, StoreUnusable
+
+SCHEMA_VERSION: Final = 2
 
 migrations = Migrations("yjs_store")
 
@@ -81,4 +85,61 @@ def _create(db: Database) -> None:
     for statement in statements.split(";\n"):
         if statement.strip():
             db.execute(statement)
-    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    db.execute("PRAGMA user_version = 1")
+
+
+@migrations(name="0002_set_aside")
+def _set_aside(db: Database) -> None:
+    # Damaged documents whose name a salvaged one has taken; their rows and chunks stay.
+    db.execute("""
+        CREATE TABLE set_aside (
+            document_id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL,
+            uid BLOB NOT NULL,
+            last_seq INTEGER NOT NULL,
+            cut_seq INTEGER NOT NULL,
+            journal_bytes INTEGER NOT NULL,
+            snapshot_id INTEGER,
+            snapshot_bytes INTEGER NOT NULL,
+            created_ms INTEGER NOT NULL,
+            updated_ms INTEGER NOT NULL,
+            deleted_ms INTEGER,
+            oversized_count INTEGER NOT NULL,
+            checksum BLOB NOT NULL,
+            reason TEXT NOT NULL,
+            set_aside_ms INTEGER NOT NULL,
+            discarded INTEGER NOT NULL DEFAULT 0
+        ) STRICT
+    """)
+    db.execute("PRAGMA user_version = 2")
+
+
+def check_version(connection: sqlite3.Connection, path: Path) -> None:
+    """Return when the file has the schema that this program reads.
+
+    Raises:
+        StoreUnusable: it is newer, older, or something else.
+    """
+    version = stored_version(connection, path)
+    if version == 0:
+        raise StoreUnusable(f"{path} is not a store of yjs-relay")
+    if version < SCHEMA_VERSION:
+        raise StoreUnusable(
+            f"{path} has schema version {version}; `yjs-relay serve` brings it up to"
+            f" {SCHEMA_VERSION} when it starts"
+        )
+
+
+def stored_version(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of a file's schema; 0 for an empty file.
+
+    Raises:
+        StoreTooNew: this program does not know it.
+    """
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise StoreTooNew(
+            f"{path} has schema version {version}; this program knows up to"
+            f" {SCHEMA_VERSION}: install a newer yjs-relay"
+        )
+    return version

@@ -1,0 +1,23 @@
+"""Who may write: the process whose epoch stands in the file.
+
+Every statement that matters says so itself (P7): a process that lost the file's lock while it
+slept can do no harm.
+"""
+
+import sqlite3
+from typing import Final
+
+IS_WRITER: Final = "(SELECT epoch FROM store) = :epoch"
+
+
+def become_writer(connection: sqlite3.Connection) -> int:
+    """Take the next epoch; retire what a crash left staged. Returns the epoch."""
+    connection.execute("UPDATE store SET epoch = epoch + 1")
+    connection.execute("UPDATE snapshots SET state = 'retired' WHERE state = 'staged'")
+    return stored_epoch(connection)
+
+
+def stored_epoch(connection: sqlite3.Connection) -> int:
+    """Return the epoch that stands in the file."""
+    epoch: int = connection.execute("SELECT epoch FROM store").fetchone()[0]
+    return epoch

@@ -1,0 +1,110 @@
+"""Removes from the SQLite tables what is dead, step by step, each in one write transaction."""
+
+import sqlite3
+from collections.abc import Callable
+from typing import Final
+
+from yjs_store.backends.sqlite_epoch import IS_WRITER, stored_epoch
+from yjs_store.backends.sqlite_read import load_head_by_id
+from yjs_store.errors import Damaged, WriterSuperseded
+from yjs_store.limits import TRIM_CHUNKS_STEP, TRIM_ROWS_STEP
+from yjs_store.records import Head, SealedHead
+
+_EVERY_SEQ: Final = 2**63 - 1
+
+
+def discard_set_aside(connection: sqlite3.Connection, epoch: int, document_id: int) -> bool:
+    """See Backend.discard_set_aside."""
+    discarded = connection.execute(
+        f"UPDATE set_aside SET discarded = 1 WHERE document_id = :id AND {IS_WRITER}",
+        {"id": document_id, "epoch": epoch},
+    ).rowcount
+    if discarded != 1:
+        if stored_epoch(connection) != epoch:
+            raise WriterSuperseded(None)
+        return False
+    connection.execute(
+        "UPDATE snapshots SET state = 'retired' WHERE document_id = ?", (document_id,)
+    )
+    connection.execute("INSERT OR IGNORE INTO trims VALUES (?)", (document_id,))
+    return True
+
+
+def forget(connection: sqlite3.Connection, epoch: int, before: Head) -> bool:
+    """See Backend.forget."""
+    is_data_left = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM trims WHERE document_id = :id)"
+        " OR EXISTS (SELECT 1 FROM snapshots WHERE document_id = :id)",
+        {"id": before.document_id},
+    ).fetchone()[0]
+    if is_data_left:
+        return False
+    removed = connection.execute(
+        "DELETE FROM documents WHERE id = :id AND uid = :uid AND deleted_ms IS NOT NULL"
+        f" AND {IS_WRITER}",
+        {"id": before.document_id, "uid": before.uid, "epoch": epoch},
+    ).rowcount
+    if removed != 1:
+        raise WriterSuperseded(before.name)
+    return True
+
+
+def trim(connection: sqlite3.Connection, epoch: int, check: Callable[[SealedHead], Head]) -> bool:
+    """See Backend.trim."""
+    if stored_epoch(connection) != epoch:
+        raise WriterSuperseded(None)
+    return _trim_rows(connection, check) or _trim_chunks(connection)
+
+
+def _trim_rows(connection: sqlite3.Connection, check: Callable[[SealedHead], Head]) -> bool:
+    """Delete up to a step of dead rows of one document; True when the caller should go on."""
+    found = connection.execute("SELECT document_id FROM trims LIMIT 1").fetchone()
+    if found is None:
+        return False
+    document_id = found[0]
+    try:
+        cut_seq = _trimmed_up_to(connection, document_id, check)
+    except Damaged:
+        # Left as it is for a person; loading it says what is wrong.
+        connection.execute("DELETE FROM trims WHERE document_id = ?", (document_id,))
+        return True
+    removed = connection.execute(
+        "DELETE FROM journal WHERE document_id = ? AND seq IN (SELECT seq FROM journal"
+        " WHERE document_id = ? AND seq <= ? ORDER BY seq LIMIT ?)",
+        (document_id, document_id, cut_seq, TRIM_ROWS_STEP),
+    ).rowcount
+    if removed < TRIM_ROWS_STEP:
+        connection.execute("DELETE FROM trims WHERE document_id = ?", (document_id,))
+        connection.execute("DELETE FROM set_aside WHERE document_id = ?", (document_id,))
+    return True
+
+
+def _trimmed_up_to(
+    connection: sqlite3.Connection, document_id: int, check: Callable[[SealedHead], Head]
+) -> int:
+    is_discarded = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM set_aside WHERE document_id = ? AND discarded)",
+        (document_id,),
+    ).fetchone()[0]
+    if is_discarded:
+        return _EVERY_SEQ
+    return check(load_head_by_id(connection, document_id)).cut_seq
+
+
+def _trim_chunks(connection: sqlite3.Connection) -> bool:
+    """Delete up to a step of chunks of a retired snapshot; True when the caller should go on."""
+    # P3: what a head names is kept, whatever its own row says.
+    found = connection.execute(
+        "SELECT id FROM snapshots WHERE state = 'retired' AND id IS NOT"
+        " (SELECT snapshot_id FROM documents WHERE documents.id = snapshots.document_id) LIMIT 1"
+    ).fetchone()
+    if found is None:
+        return False
+    removed = connection.execute(
+        "DELETE FROM chunks WHERE snapshot_id = ? AND chunk_index IN (SELECT chunk_index"
+        " FROM chunks WHERE snapshot_id = ? LIMIT ?)",
+        (found[0], found[0], TRIM_CHUNKS_STEP),
+    ).rowcount
+    if removed < TRIM_CHUNKS_STEP:
+        connection.execute("DELETE FROM snapshots WHERE id = ?", (found[0],))
+    return True
