@@ -12,6 +12,7 @@ from relay.config import Settings, load_settings
 from relay.errors import ConfigError
 from relay.log import configure_logging
 from relay.server import serve as run_server
+from relay.store_commands import check
 from yjs_store import StoreUnusable
 
 try:
@@ -26,6 +27,9 @@ else:
 @click.version_option(package_name="yjs-relay")
 def main() -> None:
     """A Yjs document server that does not lose words."""
+
+
+main.add_command(check)
 
 
 def _settings_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -7,6 +7,9 @@
         everything = await store.load("my-notes")
 """
 
+from yjs_store.check import CheckDepth, DocumentReport
+from yjs_store.check_process import Checked
+from yjs_store.checking import CheckPlan, plan_check, run_check
 from yjs_store.committer import CommitterState
 from yjs_store.crdt import check_update
 from yjs_store.document import Document, Listener, Sender, Submission
@@ -34,6 +37,9 @@ from yjs_store.records import CheckpointResult, Head, JournalRow, Receipt, Stati
 from yjs_store.store import Store, open_store
 
 __all__ = [
+    "CheckDepth",
+    "CheckPlan",
+    "Checked",
     "CheckpointPolicy",
     "CheckpointResult",
     "CommitterState",
@@ -42,6 +48,7 @@ __all__ = [
     "DocumentDeleted",
     "DocumentFailed",
     "DocumentMissing",
+    "DocumentReport",
     "Head",
     "JournalRow",
     "Listener",
@@ -65,4 +72,6 @@ __all__ = [
     "check_name",
     "check_update",
     "open_store",
+    "plan_check",
+    "run_check",
 ]

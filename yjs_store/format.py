@@ -10,6 +10,7 @@ import contextlib
 import struct
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import xxhash
 
@@ -29,14 +30,17 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-FORMAT_VERSION = 1
-
 UID_BYTES = 16
 CODEC_RAW = "raw"
 CODEC_ZSTD = "zstd"
 
-# Level 1 already brings a typical document to a third of its size, at a millisecond a megabyte.
-_ZSTD_LEVEL = 1
+_ZSTD_OPTIONS: Final[dict[int, int]] = {
+    # Level 1 already brings a typical document to a third of its size, at a millisecond a
+    # megabyte.
+    zstd.CompressionParameter.compression_level: 1,
+    # The frame's own checksum is over what went in, so that decompressing proves itself.
+    zstd.CompressionParameter.checksum_flag: 1,
+}
 
 _row_facts = struct.Struct("<qqq").pack
 _chunk_facts = struct.Struct("<qqqB").pack
@@ -127,16 +131,24 @@ def snapshot_manifest(
     uid: bytes, cut_seq: int, created_ms: int, update: bytes, chunks: Sequence[Chunk]
 ) -> Snapshot:
     """Return the manifest of ``update`` cut into ``chunks``; the backend gives it its id."""
-    facts = _snapshot_facts(cut_seq, len(chunks), len(update), created_ms)
     return Snapshot(
         snapshot_id=0,
         cut_seq=cut_seq,
         chunk_count=len(chunks),
         byte_length=len(update),
         stored_length=sum(len(chunk.data) for chunk in chunks),
-        checksum=_digest(b"S", uid, facts, update),
+        checksum=_snapshot_checksum(uid, cut_seq, created_ms, len(update), chunks),
         created_ms=created_ms,
     )
+
+
+def _snapshot_checksum(
+    uid: bytes, cut_seq: int, created_ms: int, byte_length: int, chunks: Sequence[Chunk]
+) -> bytes:
+    # Over the chunks' checksums and not over the bytes again: they are verified all the same,
+    # and a check of a whole store need not decompress it.
+    facts = _snapshot_facts(cut_seq, len(chunks), byte_length, created_ms)
+    return _digest(b"S", uid, facts, b"".join(chunk.checksum for chunk in chunks))
 
 
 def cut_chunks(uid: bytes, update: bytes) -> Iterator[Chunk]:
@@ -146,7 +158,7 @@ def cut_chunks(uid: bytes, update: bytes) -> Iterator[Chunk]:
     """
     for index, start in enumerate(range(0, max(len(update), 1), SNAPSHOT_CHUNK_BYTES)):
         raw = update[start : start + SNAPSHOT_CHUNK_BYTES]
-        packed = zstd.compress(raw, level=_ZSTD_LEVEL)
+        packed = zstd.compress(raw, options=_ZSTD_OPTIONS)
         codec, data = (CODEC_ZSTD, packed) if len(packed) < len(raw) else (CODEC_RAW, raw)
         yield Chunk(index, codec, len(raw), _chunk_checksum(uid, index, codec, raw, data), data)
 
@@ -165,6 +177,20 @@ def check_chunk(head: Head, chunk: Chunk) -> bytes:
     Raises:
         Damaged: checksum, codec or raw length does not match.
     """
+    verify_chunk(head, chunk)
+    part = f"snapshot {head.snapshot_id} chunk {chunk.index}"
+    raw = _decompress(head, part, chunk)
+    if len(raw) != chunk.byte_length:
+        raise Damaged(head.name, part, f"{chunk.byte_length} raw bytes", f"{len(raw)} raw bytes")
+    return raw
+
+
+def verify_chunk(head: Head, chunk: Chunk) -> None:
+    """Verify the chunk as it is stored.
+
+    Raises:
+        Damaged: checksum or codec does not match.
+    """
     part = f"snapshot {head.snapshot_id} chunk {chunk.index}"
     number = _CODEC_NUMBER.get(chunk.codec)
     if number is None:
@@ -178,10 +204,6 @@ def check_chunk(head: Head, chunk: Chunk) -> bytes:
         raise Damaged(head.name, part, bound, f"{chunk.byte_length}")
     if chunk.checksum != expected:
         raise Damaged(head.name, part, expected.hex(), _shown(chunk.checksum))
-    raw = _decompress(head, part, chunk)
-    if len(raw) != chunk.byte_length:
-        raise Damaged(head.name, part, f"{chunk.byte_length} raw bytes", f"{len(raw)} raw bytes")
-    return raw
 
 
 def _decompress(head: Head, part: str, chunk: Chunk) -> bytes:
@@ -204,19 +226,24 @@ def join_snapshot(head: Head, snapshot: Snapshot, chunks: Sequence[Chunk]) -> by
     Raises:
         Damaged: a chunk is missing, out of order or damaged, or the whole does not match.
     """
+    update = b"".join(check_chunk(head, chunk) for chunk in chunks)
+    _check_manifest(head, snapshot, chunks)
+    return update
+
+
+def _check_manifest(head: Head, snapshot: Snapshot, chunks: Sequence[Chunk]) -> None:
+    """Compare a manifest with chunks that have been verified each."""
     part = f"snapshot {snapshot.snapshot_id}"
     found = [chunk.index for chunk in chunks]
     if len(found) != snapshot.chunk_count or found != list(range(len(found))):
-        raise Damaged(head.name, part, f"chunks 0 to {snapshot.chunk_count - 1}", f"{found}")
-    update = b"".join(check_chunk(head, chunk) for chunk in chunks)
+        raise Damaged(head.name, part, f"{snapshot.chunk_count} chunks in order", f"{found}")
+    byte_length = sum(chunk.byte_length for chunk in chunks)
     with _typed(head.name, part):
-        facts = _snapshot_facts(
-            snapshot.cut_seq, snapshot.chunk_count, len(update), snapshot.created_ms
+        expected = _snapshot_checksum(
+            head.uid, snapshot.cut_seq, snapshot.created_ms, byte_length, chunks
         )
-    expected = _digest(b"S", head.uid, facts, update)
-    if snapshot.checksum != expected or len(update) != snapshot.byte_length:
+    if snapshot.checksum != expected or byte_length != snapshot.byte_length:
         raise Damaged(head.name, part, expected.hex(), _shown(snapshot.checksum))
-    return update
 
 
 def assemble(stored: StoredDocument) -> tuple[Head, list[bytes]]:
@@ -226,30 +253,53 @@ def assemble(stored: StoredDocument) -> tuple[Head, list[bytes]]:
         Damaged: a checksum, a length, the order or the number of rows or chunks is wrong.
     """
     head = check_head(stored.sealed_head)
-    updates = _assemble_snapshot(head, stored)
-    seq_next = head.cut_seq + 1
-    for row in stored.rows:
-        if row.seq != seq_next:
-            raise Damaged(head.name, "journal", f"row {seq_next}", f"row {row.seq}")
-        updates.append(check_row(head, row))
-        seq_next += 1
-    if seq_next != head.last_seq + 1:
-        raise Damaged(head.name, "journal", f"rows up to {head.last_seq}", f"up to {seq_next - 1}")
-    journal_bytes = sum(row.byte_length for row in stored.rows)
-    if journal_bytes != head.journal_bytes:
-        raise Damaged(head.name, "journal", f"{head.journal_bytes} bytes", f"{journal_bytes} bytes")
+    snapshot = _named_snapshot(head, stored)
+    updates = [] if snapshot is None else [join_snapshot(head, snapshot, stored.chunks)]
+    updates.extend(_check_rows(head, stored.rows))
     return head, updates
 
 
-def _assemble_snapshot(head: Head, stored: StoredDocument) -> list[bytes]:
+def verify(stored: StoredDocument) -> None:
+    """Verify everything as it is stored, without decompressing it.
+
+    Raises:
+        Damaged: as ``assemble``.
+    """
+    head = check_head(stored.sealed_head)
+    snapshot = _named_snapshot(head, stored)
+    if snapshot is not None:
+        for chunk in stored.chunks:
+            verify_chunk(head, chunk)
+        _check_manifest(head, snapshot, stored.chunks)
+    for _ in _check_rows(head, stored.rows):
+        pass
+
+
+def _named_snapshot(head: Head, stored: StoredDocument) -> Snapshot | None:
     if head.snapshot_id is None:
-        if head.cut_seq != 0:
+        if head.cut_seq != 0 and head.deleted_ms is None:
             raise Damaged(head.name, "head", "a snapshot", f"none, with cut_seq {head.cut_seq}")
-        return []
+        return None
     snapshot = stored.snapshot
     if snapshot is None:
         raise Damaged(head.name, f"snapshot {head.snapshot_id}", "a manifest", "none")
     if snapshot.cut_seq != head.cut_seq:
         part = f"snapshot {head.snapshot_id}"
         raise Damaged(head.name, part, f"cut_seq {head.cut_seq}", f"{snapshot.cut_seq}")
-    return [join_snapshot(head, snapshot, stored.chunks)]
+    return snapshot
+
+
+def _check_rows(head: Head, rows: Sequence[JournalRow]) -> Iterator[bytes]:
+    """Yield the updates of the rows cut_seq+1 … last_seq, of which none may be missing."""
+    seq_next = head.cut_seq + 1
+    journal_bytes = 0
+    for row in rows:
+        if row.seq != seq_next:
+            raise Damaged(head.name, "journal", f"row {seq_next}", f"row {row.seq}")
+        yield check_row(head, row)
+        journal_bytes += row.byte_length
+        seq_next += 1
+    if seq_next != head.last_seq + 1:
+        raise Damaged(head.name, "journal", f"rows up to {head.last_seq}", f"up to {seq_next - 1}")
+    if journal_bytes != head.journal_bytes:
+        raise Damaged(head.name, "journal", f"{head.journal_bytes} bytes", f"{journal_bytes} bytes")

@@ -57,6 +57,11 @@ RESTING_BYTES_MAX: Final = 8 * MIB
 # Documents listed by one call.
 LIST_PAGE_MAX: Final = 1000
 
+# What one process of a check takes at a time: enough that starting costs nothing beside it,
+# little enough that the progress moves.
+CHECK_BATCH_DOCUMENTS: Final = 256
+CHECK_BATCH_BYTES: Final = 16 * MIB
+
 # How long SQLite waits for somebody else's lock before StoreBusy.
 SQLITE_BUSY_TIMEOUT_S: Final = 2.0
 

@@ -8,8 +8,6 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from yjs_store import crdt, format
 from yjs_store.backend import Backend
@@ -23,7 +21,6 @@ from yjs_store.errors import (
     DocumentDeleted,
     DocumentMissing,
     StoreError,
-    StoreUnusable,
     UpdateRefused,
     WriterSuperseded,
 )
@@ -34,6 +31,7 @@ from yjs_store.names import check_name
 from yjs_store.oversized import OversizedGuard
 from yjs_store.policy import CheckpointPolicy
 from yjs_store.records import CheckpointResult, Head, Receipt, Statistics, StoredDocument
+from yjs_store.urls import sqlite_path
 
 # Below this, checking and merging takes less time than handing it to a thread.
 _ASSEMBLE_INLINE_BYTES = 64 * KIB
@@ -460,22 +458,6 @@ async def open_store(
         yield store
     finally:
         await store.close()
-
-
-def sqlite_path(url: str) -> Path:
-    """Return the path in an SQLite URL.
-
-    Raises:
-        StoreUnusable: it is not one.
-    """
-    parts = urlsplit(url)
-    path = unquote(parts.path).removeprefix("/")
-    if parts.scheme != "sqlite" or parts.netloc or not path or parts.query or parts.fragment:
-        raise StoreUnusable(
-            f"{url!r} is not a store: write sqlite:///relative/path.db or"
-            " sqlite:////absolute/path.db"
-        )
-    return Path(path)
 
 
 async def _assemble(stored: StoredDocument) -> tuple[Head, list[bytes]]:

@@ -99,6 +99,7 @@ def test_chunks_and_manifest_are_sealed_as_the_format_says() -> None:
     facts = [0, SNAPSHOT_CHUNK_BYTES, len(packed.data)]
     assert packed.checksum == expected_checksum(b"C", facts, packed.data, b"\x01")
     assert packed.data[:4] == bytes.fromhex("28b52ffd")
+    assert packed.data[4] & 0x04, "the frame has a checksum of its content"
     assert len(packed.data) < 1000
     plain_checksum = expected_checksum(b"C", [1, 1000, 1000], random_bytes, b"\x00")
     assert plain == Chunk(1, "raw", 1000, plain_checksum, random_bytes)
@@ -109,7 +110,9 @@ def test_chunks_and_manifest_are_sealed_as_the_format_says() -> None:
         chunk_count=2,
         byte_length=len(snapshot),
         stored_length=len(packed.data) + 1000,
-        checksum=expected_checksum(b"S", [9, 2, len(snapshot), 77], snapshot),
+        checksum=expected_checksum(
+            b"S", [9, 2, len(snapshot), 77], packed.checksum + plain_checksum
+        ),
         created_ms=77,
     )
 
@@ -263,7 +266,7 @@ def three_chunks() -> tuple[Snapshot, list[Chunk]]:
 def test_a_missing_repeated_or_misplaced_chunk_is_damage(order: list[int]) -> None:
     """Field note 11."""
     manifest, chunks = three_chunks()
-    with pytest.raises(Damaged, match="chunks 0 to 2"):
+    with pytest.raises(Damaged, match="3 chunks in order"):
         format.join_snapshot(HEAD, manifest, [chunks[index] for index in order])
 
 
