@@ -12,7 +12,7 @@ from relay.config import Settings, load_settings
 from relay.errors import ConfigError
 from relay.log import configure_logging
 from relay.server import serve as run_server
-from relay.store_commands import check
+from relay.store_commands import check, salvage, set_aside
 from yjs_store import StoreUnusable
 
 try:
@@ -29,7 +29,8 @@ def main() -> None:
     """A Yjs document server that does not lose words."""
 
 
-main.add_command(check)
+for command in (check, salvage, set_aside):
+    main.add_command(command)
 
 
 def _settings_options(command: Callable[..., None]) -> Callable[..., None]:

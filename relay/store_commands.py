@@ -1,4 +1,4 @@
-"""The commands that look after a store: `yjs-relay check`."""
+"""The commands that look after a store: check, salvage and set-aside."""
 
 import asyncio
 import dataclasses
@@ -16,9 +16,16 @@ from yjs_store import (
     CheckDepth,
     Checked,
     CheckPlan,
+    Damaged,
+    DocumentDeleted,
+    DocumentMissing,
     DocumentReport,
+    SalvagePlan,
     StoreError,
+    open_store,
     plan_check,
+    plan_salvage,
+    read_set_aside,
     run_check,
 )
 
@@ -151,3 +158,90 @@ class _Findings:
         if not self._as_json:
             what = f"{self.problems} damaged" if self.problems else "all sound"
             click.echo(f"{self._documents} documents, {self._bytes} bytes stored: {what}")
+
+
+@click.command()
+@click.argument("document")
+@store_options
+@click.option("--apply", "is_applied", is_flag=True, help="Do it; without this only look.")
+@click.option(
+    "--unverified", is_flag=True, help="Take rows that decode though their checksum is wrong."
+)
+def salvage(
+    document: str, store: str | None, config: Path | None, is_applied: bool, unverified: bool
+) -> None:
+    """Save the most that can be saved of a damaged document.
+
+    Shows what is lost. With --apply what can be saved takes the document's place, and everything
+    that was stored is set aside as it was (see `yjs-relay set-aside`); the server must be
+    stopped for that. Editors that still have what is missing give it back when they connect.
+
+    \b
+    Exit status: 0 done or nothing to do, 1 not done, 2 wrong usage, 3 the store cannot be read.
+    """
+    url = store_url(store, config)
+    try:
+        plan = asyncio.run(plan_salvage(url, document, unverified=unverified))
+        if not plan.lost:
+            click.echo(f"{document} is sound: there is nothing to salvage.")
+            return
+        _show_plan(document, plan)
+        if is_applied:
+            asyncio.run(_carry_out(url, document, unverified))
+            click.echo("Done. Editors that have what is missing give it back when they connect.")
+        else:
+            click.echo("Nothing was changed. Stop the server and add --apply to do it.")
+    except (DocumentMissing, DocumentDeleted, Damaged) as error:
+        raise click.ClickException(str(error)) from error
+    except StoreError as error:
+        raise Unreadable(str(error)) from error
+
+
+def _show_plan(document: str, plan: SalvagePlan) -> None:
+    click.echo(f"{document} is damaged. Lost:")
+    for line in plan.lost:
+        click.echo(f"  {line}")
+    click.echo(f"Saved: {plan.rows_saved} journal rows; {len(plan.update)} bytes in all.")
+    for client, gaps in sorted(plan.missing.items()):
+        clocks = ", ".join(f"{start} to {end - 1}" for start, end in gaps)
+        click.echo(f"Missing from editor {client}, and waited for: clocks {clocks}")
+
+
+async def _carry_out(url: str, document: str, unverified: bool) -> None:
+    async with open_store(url) as opened:
+        # Looked at again: nobody else writes now.
+        await opened.salvage(await opened.plan_salvage(document, unverified=unverified))
+
+
+@click.group("set-aside")
+def set_aside() -> None:
+    """List or discard what `salvage` has set aside."""
+
+
+@set_aside.command("list")
+@store_options
+def list_set_aside(store: str | None, config: Path | None) -> None:
+    """List the damaged documents whose place salvaged ones have taken."""
+    try:
+        for aside in asyncio.run(read_set_aside(store_url(store, config))):
+            click.echo(f"{aside.document_id}  {aside.name}  {aside.reason}")
+    except StoreError as error:
+        raise Unreadable(str(error)) from error
+
+
+@set_aside.command("discard")
+@click.argument("number", type=int)
+@store_options
+def discard_set_aside(number: int, store: str | None, config: Path | None) -> None:
+    """Remove for good what was set aside under a NUMBER of the list."""
+
+    async def discard() -> bool:
+        async with open_store(store_url(store, config)) as opened:
+            return await opened.discard_set_aside(number)
+
+    try:
+        if not asyncio.run(discard()):
+            raise click.ClickException(f"nothing was set aside under {number}")
+    except StoreError as error:
+        raise Unreadable(str(error)) from error
+    click.echo("discarded")

@@ -33,7 +33,9 @@ from yjs_store.errors import (
 )
 from yjs_store.names import check_name
 from yjs_store.policy import CheckpointPolicy
-from yjs_store.records import CheckpointResult, Head, JournalRow, Receipt, Statistics
+from yjs_store.records import CheckpointResult, Head, JournalRow, Receipt, SetAside, Statistics
+from yjs_store.salvage import SalvagePlan
+from yjs_store.salvaging import plan_salvage, read_set_aside
 from yjs_store.store import Store, open_store
 
 __all__ = [
@@ -54,7 +56,9 @@ __all__ = [
     "Listener",
     "NameRefused",
     "Receipt",
+    "SalvagePlan",
     "Sender",
+    "SetAside",
     "Statistics",
     "Store",
     "StoreBusy",
@@ -73,5 +77,7 @@ __all__ = [
     "check_update",
     "open_store",
     "plan_check",
+    "plan_salvage",
+    "read_set_aside",
     "run_check",
 ]

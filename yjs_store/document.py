@@ -167,6 +167,15 @@ class Document:
         if self.error is not None:
             raise self.error
 
+    async def whole(self) -> bytes:
+        """Return everything durable as one update, waiting for a moment when that is known.
+
+        Raises:
+            StoreError: the document failed.
+        """
+        await self.wait_settled()
+        return self.diff(crdt.EMPTY_STATE_VECTOR)
+
     def diff(self, state_vector: bytes) -> bytes:
         """Return the durable updates a client at ``state_vector`` lacks, pending included (P2).
 

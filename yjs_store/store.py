@@ -19,18 +19,29 @@ from yjs_store.document import Document
 from yjs_store.errors import (
     Damaged,
     DocumentDeleted,
+    DocumentFailed,
     DocumentMissing,
     StoreError,
     UpdateRefused,
     WriterSuperseded,
 )
 from yjs_store.fold_process import FoldProcess
+from yjs_store.heads import fresh_head, published_head, tombstone
 from yjs_store.keeper import Keeper
 from yjs_store.limits import KIB, LIST_PAGE_MAX, RESTING_BYTES_MAX, RESTING_DOCUMENTS_MAX
 from yjs_store.names import check_name
 from yjs_store.oversized import OversizedGuard
 from yjs_store.policy import CheckpointPolicy
-from yjs_store.records import CheckpointResult, Head, Receipt, Statistics, StoredDocument
+from yjs_store.records import (
+    CheckpointResult,
+    Head,
+    Receipt,
+    SetAside,
+    Statistics,
+    StoredDocument,
+)
+from yjs_store.salvage import SalvagePlan, plan
+from yjs_store.salvaging import carry_out, load_remains
 from yjs_store.urls import sqlite_path
 
 # Below this, checking and merging takes less time than handing it to a thread.
@@ -127,7 +138,9 @@ class Store:
 
     async def _load_document(self, name: str) -> Document:
         stored = await self._backend.load(name)
-        head, updates = (self._fresh_head(name), []) if stored is None else await _assemble(stored)
+        head, updates = fresh_head(name, self._make_uid()), list[bytes]()
+        if stored is not None:
+            head, updates = await _assemble(stored)
         return Document(
             head,
             updates,
@@ -135,22 +148,6 @@ class Store:
             self._clock_ms,
             self._document_settled,
             self._guard.take,
-        )
-
-    def _fresh_head(self, name: str) -> Head:
-        return Head(
-            document_id=0,
-            name=name,
-            uid=self._make_uid(),
-            last_seq=0,
-            cut_seq=0,
-            journal_bytes=0,
-            snapshot_id=None,
-            snapshot_bytes=0,
-            created_ms=0,
-            updated_ms=0,
-            deleted_ms=None,
-            oversized_count=0,
         )
 
     def _document_settled(self, document: Document) -> None:
@@ -283,28 +280,14 @@ class Store:
         return await self._committer.run_exclusive(lambda: self._publish_between_commits(staged))
 
     async def _publish_between_commits(self, staged: Staged) -> Head:
-        source = staged.source
-        sealed = await self._backend.load_head(source.name)
-        if sealed is None or sealed.head.uid != source.uid:
-            raise WriterSuperseded(source.name)
+        name = staged.source.name
+        sealed = await self._backend.load_head(name)
+        if sealed is None:
+            raise WriterSuperseded(name)
         before = format.check_head(sealed)
-        if before.snapshot_id != source.snapshot_id or before.deleted_ms is not None:
-            raise WriterSuperseded(source.name)
-        is_oversized = staged.cut_seq > source.last_seq
-        if is_oversized and before.last_seq != source.last_seq:
-            raise WriterSuperseded(source.name)
-        after = replace(
-            before,
-            last_seq=max(before.last_seq, staged.cut_seq),
-            cut_seq=staged.cut_seq,
-            journal_bytes=before.journal_bytes - source.journal_bytes,
-            snapshot_id=staged.snapshot_id,
-            snapshot_bytes=staged.snapshot_bytes,
-            updated_ms=self._clock_ms() if is_oversized else before.updated_ms,
-            oversized_count=before.oversized_count + is_oversized,
-        )
+        after = published_head(before, staged, self._clock_ms())
         await self._backend.publish(before, format.seal_head(after))
-        document = await self._opened_now(source.name)
+        document = await self._opened_now(name)
         if document is not None:
             document.head = after
         return after
@@ -341,18 +324,7 @@ class Store:
         if sealed is None:
             raise DocumentMissing(name)
         before = format.check_head(sealed)
-        if before.deleted_ms is not None:
-            raise DocumentDeleted(name)
-        now = self._clock_ms()
-        after = replace(
-            before,
-            cut_seq=before.last_seq,
-            journal_bytes=0,
-            snapshot_id=None,
-            snapshot_bytes=0,
-            updated_ms=now,
-            deleted_ms=now,
-        )
+        after = tombstone(before, self._clock_ms())
         await self._backend.delete(before, format.seal_head(after))
         document = await self._opened_now(name)
         if document is not None:
@@ -373,6 +345,46 @@ class Store:
             raise DocumentMissing(name)
         while not await self._backend.forget(tombstone):
             await self._trim()
+
+    # ---- damage -----------------------------------------------------------------------------
+
+    async def plan_salvage(self, name: str, *, unverified: bool = False) -> SalvagePlan:
+        """Find out how much of a damaged document can be saved; changes nothing.
+
+        What a live document has in memory counts too.
+
+        Raises:
+            DocumentMissing, DocumentDeleted: there is nothing to save.
+        """
+        check_name(name)
+        remains = await load_remains(self._backend, name)
+        document = await self._opened_now(name)
+        known = [] if document is None else [await document.whole()]
+        return await asyncio.to_thread(plan, remains, unverified=unverified, known=known)
+
+    async def salvage(self, planned: SalvagePlan) -> Head:
+        """Put what a plan saves in the place of the damaged document; see ``carry_out``.
+
+        Those who have the document open hear DocumentFailed and load it again.
+        """
+        now_ms = self._clock_ms()
+        head = await carry_out(
+            self._backend, planned, self._make_uid(), now_ms, self._committer.run_exclusive
+        )
+        document = await self._opened_now(head.name)
+        if document is not None:
+            document.failed(DocumentFailed(head.name, "it was salvaged"))
+        return head
+
+    async def list_set_aside(self) -> Sequence[SetAside]:
+        """Return the damaged documents whose place salvaged ones have taken."""
+        return await self._backend.list_set_aside()
+
+    async def discard_set_aside(self, document_id: int) -> bool:
+        """Give up the rows and chunks of one that was set aside; False when there is none."""
+        is_discarded = await self._backend.discard_set_aside(document_id)
+        self._keeper.request_trim()
+        return is_discarded
 
     # ---- life -------------------------------------------------------------------------------
 

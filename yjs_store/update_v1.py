@@ -7,6 +7,7 @@ plain and not fast.
 
 import struct
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from yjs_store.errors import UpdateRefused
@@ -45,6 +46,66 @@ def read_ranges(update: bytes) -> tuple[Ranges, Ranges]:
     except (IndexError, KeyError, UnicodeDecodeError, struct.error) as error:
         raise UpdateRefused(f"not an update of a known form: {error!r}") from error
     return {client: joined(ranges) for client, ranges in structs.items()}, deletes
+
+
+def whole_part(beginning: bytes) -> bytes:
+    """Return an update with what is whole in the beginning of an update that was cut off.
+
+    Raises:
+        UpdateRefused: the bytes are not the beginning of one.
+    """
+    reader = _Reader(beginning)
+    runs: list[_Run] = []
+    deletes: Ranges = {}
+    try:
+        for _ in range(reader.number()):
+            count, client, clock = reader.number(), reader.number(), reader.number()
+            runs.append(_Run(client, clock, reader.position, reader.position))
+            for _ in range(count):
+                _read_struct(reader)
+                runs[-1].count += 1
+                runs[-1].end = reader.position
+        _read_deletes_into(reader, deletes)
+    except IndexError:
+        pass  # this is where it was cut off
+    except (KeyError, UnicodeDecodeError, struct.error) as error:
+        raise UpdateRefused(f"not an update of a known form: {error!r}") from error
+    runs = [run for run in runs if run.count]
+    written = [
+        b"".join(map(_var_uint, (run.count, run.client, run.clock)))
+        + beginning[run.start : run.end]
+        for run in runs
+    ]
+    return _var_uint(len(runs)) + b"".join(written) + _write_delete_set(deletes)
+
+
+@dataclass(slots=True)
+class _Run:
+    """Structs of one client, one after the other, and where their bytes are."""
+
+    client: int
+    clock: int
+    start: int
+    end: int
+    count: int = 0
+
+
+def _write_delete_set(deletes: Ranges) -> bytes:
+    numbers = [len(deletes)]
+    for client, ranges in deletes.items():
+        numbers += [client, len(ranges)]
+        for start, end in ranges:
+            numbers += [start, end - start]
+    return b"".join(map(_var_uint, numbers))
+
+
+def _var_uint(number: int) -> bytes:
+    data = bytearray()
+    while number > 0x7F:
+        data.append(number & 0x7F | 0x80)
+        number >>= 7
+    data.append(number)
+    return bytes(data)
 
 
 def joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -92,11 +153,11 @@ def covers(known: Ranges, asked: Ranges) -> bool:
 class _Reader:
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._position = 0
+        self.position = 0
 
     def byte(self) -> int:
-        value = self._data[self._position]
-        self._position += 1
+        value = self._data[self.position]
+        self.position += 1
         return value
 
     def number(self) -> int:
@@ -112,11 +173,11 @@ class _Reader:
         self.take(length)
 
     def take(self, length: int) -> bytes:
-        end = self._position + length
+        end = self.position + length
         if end > len(self._data):
             raise IndexError("it ends early")
-        taken = self._data[self._position : end]
-        self._position = end
+        taken = self._data[self.position : end]
+        self.position = end
         return taken
 
     def skip_bytes(self) -> None:
@@ -238,9 +299,13 @@ _ANY_FIXED: Final = {122: 8, 123: 8, 124: 4, 127: 0, 126: 0, 121: 0, 120: 0}
 
 def _read_delete_set(reader: _Reader) -> Ranges:
     deletes: Ranges = {}
+    _read_deletes_into(reader, deletes)
+    return {client: joined(ranges) for client, ranges in deletes.items()}
+
+
+def _read_deletes_into(reader: _Reader, deletes: Ranges) -> None:
     for _ in range(reader.number()):
         client = reader.number()
         for _ in range(reader.number()):
-            start = reader.number()
-            deletes.setdefault(client, []).append((start, start + reader.number()))
-    return {client: joined(ranges) for client, ranges in deletes.items()}
+            start, length = reader.number(), reader.number()
+            deletes.setdefault(client, []).append((start, start + length))

@@ -66,3 +66,57 @@ def test_check_says_when_there_is_no_store(tmp_path: Path) -> None:
 
 def test_check_cannot_be_quick_and_independent(tmp_path: Path) -> None:
     assert run("check", "--quick", "--independent", cwd=tmp_path).returncode == 2
+
+
+def test_salvage_shows_what_is_lost_then_does_it_and_keeps_the_originals(
+    store: Path, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{store}"
+
+    async def write_more() -> None:
+        async with open_store(url) as opened:
+            await opened.append("one", text_update("more", client_id=2))
+
+    asyncio.run(write_more())
+    with sqlite3.connect(store) as connection:
+        connection.execute("UPDATE journal SET data = x'00' WHERE document_id = 1 AND seq = 2")
+    connection.close()
+    before = store.read_bytes()
+    shown = run("salvage", "one", "--store", url, cwd=tmp_path)
+    assert shown.returncode == 0
+    assert shown.stdout.startswith("one is damaged. Lost:\n  journal row 2, stored 20")
+    assert "Saved: 1 journal rows; " in shown.stdout
+    assert shown.stdout.endswith("Stop the server and add --apply to do it.\n")
+    assert store.read_bytes() == before
+    done = run("salvage", "one", "--apply", "--store", url, cwd=tmp_path)
+    assert done.returncode == 0, done
+    assert "Done." in done.stdout
+    assert run("check", "--store", url, cwd=tmp_path).returncode == 0
+    again = run("salvage", "one", "--apply", "--store", url, cwd=tmp_path)
+    assert again.stdout == "one is sound: there is nothing to salvage.\n"
+    aside = run("set-aside", "list", "--store", url, cwd=tmp_path)
+    assert aside.stdout.startswith("1  one  journal row 2, stored 20")
+    assert run("set-aside", "discard", "1", "--store", url, cwd=tmp_path).stdout == "discarded\n"
+    assert run("set-aside", "list", "--store", url, cwd=tmp_path).stdout == ""
+    assert run("set-aside", "discard", "1", "--store", url, cwd=tmp_path).returncode == 1
+
+
+def test_salvage_does_not_take_a_store_from_a_server(store: Path, tmp_path: Path) -> None:
+    damage(store)
+    url = f"sqlite:///{store}"
+
+    async def salvage_meanwhile() -> tuple[int, str]:
+        async with open_store(url):
+            done = await asyncio.to_thread(
+                run, "salvage", "one", "--apply", "--store", url, cwd=tmp_path
+            )
+            return done.returncode, done.stderr
+
+    code, complaint = asyncio.run(salvage_meanwhile())
+    assert code == 3
+    assert complaint == f"Error: {store} is open in another process\n"
+
+
+def test_salvage_of_nothing_says_so(store: Path, tmp_path: Path) -> None:
+    done = run("salvage", "three", "--store", f"sqlite:///{store}", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (1, "Error: there is no document 'three'\n")

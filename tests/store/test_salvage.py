@@ -1,0 +1,280 @@
+"""Salvage: the most that can be saved takes the place of a damaged document, which is kept."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from yjs_store import (
+    Damaged,
+    DocumentDeleted,
+    DocumentMissing,
+    Store,
+    WriterSuperseded,
+    crdt,
+    format,
+    update_v1,
+)
+from yjs_store.backends.sqlite import SqliteBackend
+from yjs_store.format import check_head
+from yjs_store.salvage import plan
+
+from .crashes import check_gapless
+from .editing import Editor, letters, read
+from .histories import histories
+from .stores import raw, store_over, submit
+from .update_v1 import ids_of
+
+CHUNK_BYTES = 2000
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(format, "SNAPSHOT_CHUNK_BYTES", CHUNK_BYTES)
+
+
+async def write(path: Path) -> Editor:
+    """A closed store: a snapshot of several chunks, ten rows after it, and another document."""
+    editor = Editor(7)
+    async with store_over(SqliteBackend(path)) as store:
+        for number in range(300):
+            editor.write(f"word{number} ")
+            editor.erase(0, 1)
+            editor.write("x", at=0)
+        await store.append("n", crdt.merge(editor.updates))
+        await store.checkpoint("n")
+        while await store._trim():
+            pass
+        for letter in "abcdefghij":
+            await store.append("n", editor.write(letter))
+        await store.append("other", letters("other")[0])
+    return editor
+
+
+def execute(path: Path, statement: str) -> None:
+    with raw(path) as connection:
+        assert connection.execute(statement).rowcount != 0
+
+
+async def text_of(store: Store, name: str = "n") -> str:
+    return read(await store.load(name)).text
+
+
+async def test_a_sound_document_has_nothing_to_salvage(path: Path) -> None:
+    editor = await write(path)
+    async with store_over(SqliteBackend(path)) as store:
+        plan = await store.plan_salvage("n")
+        assert plan.lost == ()
+        assert plan.missing == {}
+        assert read(plan.update) == editor.read()
+
+
+@pytest.mark.parametrize(
+    ("statement", "lost", "gap", "survives"),
+    [
+        pytest.param(
+            "UPDATE journal SET data = x'0000' WHERE seq = 6",
+            "journal row 6, stored ",
+            1,
+            lambda text: text[:-6],
+            id="a row",
+        ),
+        pytest.param(
+            "DELETE FROM journal WHERE seq IN (6, 7)",
+            "journal rows 6 to 7: not there",
+            2,
+            lambda text: text[:-6],
+            id="rows that are gone",
+        ),
+        pytest.param(
+            "UPDATE documents SET last_seq = 500 WHERE name = 'n'",
+            "head: expected ",
+            0,
+            lambda text: text,
+            id="the head",
+        ),
+        pytest.param(
+            "DELETE FROM snapshots",
+            "a manifest, found none",
+            None,
+            None,
+            id="the manifest",
+        ),
+        pytest.param(
+            "UPDATE chunks SET checksum = x'00' WHERE chunk_index = 2",
+            "chunk 2: expected ",
+            None,
+            None,
+            id="a chunk",
+        ),
+        pytest.param(
+            "DELETE FROM chunks WHERE chunk_index = 2",
+            "chunks in order",
+            None,
+            None,
+            id="a chunk that is gone",
+        ),
+    ],
+)
+async def test_what_is_damaged_is_set_aside_and_the_rest_saved(
+    path: Path, statement: str, lost: str, gap: int | None, survives: Callable[[str], str] | None
+) -> None:
+    editor = await write(path)
+    full = editor.read().text
+    execute(path, statement)
+    async with store_over(SqliteBackend(path)) as store:
+        with pytest.raises(Damaged):
+            await store.load("n")
+        plan = await store.plan_salvage("n")
+        assert any(lost in line for line in plan.lost), plan.lost
+        with pytest.raises(Damaged):  # so far nothing has happened
+            await store.load("n")
+        head = await store.salvage(plan)
+        saved = await text_of(store)
+        if survives is not None:
+            assert saved == survives(full)
+        else:
+            assert len(saved) > 300
+        if gap is not None:
+            assert sum(end - start for r in plan.missing.values() for start, end in r) == gap
+        assert await store.head("n") == head
+        assert await text_of(store, "other") == "o"
+        # It is a document like any other, and whoever has the rest gives it back.
+        async with store.document("n") as document:
+            answer = editor.doc.get_update(document.state_vector())
+            await submit(document, answer, repeats=True)
+        assert await text_of(store) == full
+        await store.append("n", editor.write("y"))
+        assert (await store.checkpoint("n")).published
+        (aside,) = await store.list_set_aside()
+        assert (aside.name, aside.reason) == ("n", "; ".join(plan.lost))
+    check_gapless(path)
+    async with store_over(SqliteBackend(path)) as store:
+        assert await text_of(store) == full + "y"
+
+
+async def test_the_originals_are_kept_until_they_are_discarded(path: Path) -> None:
+    await write(path)
+    execute(path, "UPDATE journal SET data = x'0000' WHERE seq = 6")
+    count = "SELECT (SELECT count(*) FROM journal), (SELECT count(*) FROM chunks)"
+    with raw(path) as connection:
+        key = connection.execute("SELECT id FROM documents WHERE name = 'n'").fetchone()[0]
+        before = connection.execute("SELECT * FROM journal").fetchall()
+        chunks = connection.execute("SELECT * FROM chunks").fetchall()
+    backend = SqliteBackend(path)
+    async with store_over(backend) as store:
+        await store.salvage(await store.plan_salvage("n"))
+        while await backend.trim(check_head):
+            pass
+        with raw(path) as connection:
+            assert connection.execute("SELECT * FROM journal").fetchall() == before
+            assert set(chunks) <= set(connection.execute("SELECT * FROM chunks").fetchall())
+        assert await backend.audit() == []
+        assert not await store.discard_set_aside(key + 1000)
+        assert await store.discard_set_aside(key)
+        assert await store.list_set_aside() == []
+        while await backend.trim(check_head):
+            pass
+        with raw(path) as connection:
+            rows, chunk_count = connection.execute(count).fetchone()
+            assert rows == 1
+            assert not connection.execute("SELECT * FROM set_aside").fetchall()
+        assert chunk_count < 2 * len(chunks)
+        assert await backend.audit() == []
+
+
+async def test_rows_that_decode_are_taken_unverified_when_that_is_wanted(path: Path) -> None:
+    editor = await write(path)
+    execute(path, "UPDATE documents SET uid = x'00112233445566778899aabbccddeeff' WHERE name = 'n'")
+    async with store_over(SqliteBackend(path)) as store:
+        plan = await store.plan_salvage("n")
+        assert plan.update == crdt.EMPTY_UPDATE
+        # An empty document must not take its place.
+        with pytest.raises(Damaged, match="found nothing"):
+            await store.salvage(plan)
+        with pytest.raises(Damaged):
+            await store.load("n")
+        plan = await store.plan_salvage("n", unverified=True)
+        assert plan.rows_saved == 10
+        assert all("unverified" in line for line in plan.lost if "row" in line)
+        assert update_v1.covers(
+            update_v1.read_ranges(editor.state)[0], update_v1.read_ranges(plan.update)[0]
+        )
+
+
+async def test_what_is_live_in_memory_is_saved_too(path: Path) -> None:
+    editor = await write(path)
+    async with store_over(SqliteBackend(path)) as store, store.document("n") as document:
+        execute(path, "DELETE FROM journal WHERE document_id = 1 AND seq = 6")
+        plan = await store.plan_salvage("n")
+        assert plan.lost == ("journal row 6: not there",)
+        await store.salvage(plan)
+        assert document.error is not None, "whoever has it open loads it again"
+        assert await text_of(store) == editor.read().text
+
+
+async def test_a_plan_is_not_carried_out_on_another_document(path: Path) -> None:
+    await write(path)
+    async with store_over(SqliteBackend(path)) as store:
+        plan = await store.plan_salvage("n")
+        await store.append("n", letters("z", client_id=9)[0])
+        with pytest.raises(WriterSuperseded):
+            await store.salvage(plan)
+        assert await store.list_set_aside() == []
+
+
+async def test_there_is_nothing_to_salvage_where_nothing_is_or_was_deleted(path: Path) -> None:
+    await write(path)
+    async with store_over(SqliteBackend(path)) as store:
+        await store.delete("n")
+        with pytest.raises(DocumentDeleted):
+            await store.plan_salvage("n")
+        with pytest.raises(DocumentMissing):
+            await store.plan_salvage("nothing")
+
+
+async def test_an_update_that_does_not_integrate_is_left_out(path: Path) -> None:
+    """A row that passes every checksum may still break the decoder."""
+    first, second = (
+        bytes.fromhex("0101ef070004010174016100"),
+        bytes.fromhex("0101ef075f4158000001ef07012201"),
+    )
+    async with store_over(SqliteBackend(path)) as store:
+        await store.append("n", first)
+        await store.append("n", letters("x")[0])
+    backend = SqliteBackend(path)
+    await backend.open()
+    remains = await backend.load_remains("n")
+    await backend.close()
+    assert remains is not None
+    found = plan(remains, known=[second])
+    assert len(found.lost) == 1
+    assert found.lost[0].startswith(f"an update of {len(second)} bytes: ")
+    assert ids_of([found.update]).structs == ids_of([first, letters("x")[0]]).structs
+
+
+# ---- the beginning of an update -----------------------------------------------------------------
+
+
+@given(histories(), st.integers(0, 10_000))
+def test_the_whole_part_of_a_beginning_is_an_update_with_some_of_it(
+    updates: list[bytes], length: int
+) -> None:
+    update = crdt.merge(updates)
+    length %= len(update) + 1
+    part = update_v1.whole_part(update[:length])
+    crdt.check_update(part)
+    found, full = ids_of([part]), ids_of([update])
+    assert found.structs <= full.structs
+    assert found.deleted <= full.deleted
+    if length == len(update):
+        assert found == full
+    elif length:
+        assert ids_of([update_v1.whole_part(update[: length - 1])]).structs <= found.structs
+
+
+def test_what_is_no_update_has_no_whole_part() -> None:
+    with pytest.raises(crdt.UpdateRefused):
+        update_v1.whole_part(b"\x01\x05\x07\x00\x9f\x01\x01\x01")

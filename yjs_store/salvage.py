@@ -1,0 +1,181 @@
+"""Finds out how much of a damaged document can be saved, and says what cannot. Pure.
+
+Every row and every snapshot that verifies is taken, dead ones too: an update more changes
+nothing. Of a snapshot with a broken chunk everything before it is taken.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from yjs_store import crdt, format
+from yjs_store.errors import Damaged, UpdateRefused
+from yjs_store.records import Head, JournalRow, Remains, SnapshotRemains
+from yjs_store.update_v1 import Ranges, joined, read_ranges, whole_part
+
+
+@dataclass(frozen=True, slots=True)
+class SalvagePlan:
+    """What would take the place of a damaged document.
+
+    ``update`` is everything that can be saved. ``lost`` names what cannot, each with its reason;
+    it is empty when nothing is damaged. ``missing`` are clocks, per client, that others build
+    on: whoever has them gives them back when he connects. ``last_seq`` is the highest number
+    that was seen.
+    """
+
+    remains: Remains
+    update: bytes
+    lost: tuple[str, ...]
+    missing: Ranges
+    rows_saved: int
+    last_seq: int
+
+
+def plan(remains: Remains, *, unverified: bool = False, known: Sequence[bytes] = ()) -> SalvagePlan:
+    """Return the most that can be saved.
+
+    With ``unverified`` rows are taken that decode although their checksum is wrong. ``known``
+    are updates from elsewhere, from memory, say.
+    """
+    search = _Search(remains.sealed_head.head, unverified, list(remains.unreadable))
+    head = _believed(search, remains)
+    snapshots = [update for part in remains.snapshots for update in search.open_snapshot(part)]
+    rows = [row for row in remains.rows if search.take_row(row)]
+    if head is not None:
+        search.miss_rows(head, remains.rows)
+    update = search.fold([*snapshots, *(row.data for row in rows), *known])
+    seqs = [row.seq for row in rows]
+    seqs += [part.manifest.cut_seq for part in remains.snapshots if part.manifest is not None]
+    return SalvagePlan(
+        remains,
+        update,
+        tuple(search.lost),
+        _gaps(read_ranges(update)[0]),
+        len(rows),
+        max([1, *seqs, 0 if head is None else head.last_seq]),
+    )
+
+
+def _believed(search: "_Search", remains: Remains) -> Head | None:
+    try:
+        return format.check_head(remains.sealed_head)
+    except Damaged as error:
+        search.lose(error)
+        return None
+
+
+@dataclass(slots=True)
+class _Search:
+    """Looks at one part after the other, and keeps a list of what is lost."""
+
+    head: Head
+    unverified: bool
+    lost: list[str] = field(default_factory=list)
+
+    def lose(self, error: Damaged, addition: str = "") -> None:
+        self.lost.append(f"{error.part}{addition}: expected {error.expected}, found {error.found}")
+
+    def take_row(self, row: JournalRow) -> bool:
+        try:
+            crdt.check_update(format.check_row(self.head, row))
+        except Damaged as error:
+            is_taken = self.unverified and _decodes(row.data)
+            stored = f", stored {_shown_time(row.created_ms)}"
+            self.lose(error, f"{stored} (decodes, and is taken unverified)" if is_taken else stored)
+            return is_taken
+        except UpdateRefused as error:
+            self.lost.append(f"journal row {row.seq}: {error}")
+            return False
+        return True
+
+    def miss_rows(self, head: Head, rows: Sequence[JournalRow]) -> None:
+        """Note which rows of the live journal are not there at all."""
+        found = {row.seq for row in rows}
+        missing = [seq for seq in range(head.cut_seq + 1, head.last_seq + 1) if seq not in found]
+        for first, last in _runs(missing):
+            rows_text = f"row {first}" if first == last else f"rows {first} to {last}"
+            self.lost.append(f"journal {rows_text}: not there")
+
+    def open_snapshot(self, part: SnapshotRemains) -> Iterator[bytes]:
+        """Yield what a snapshot holds; only of the one that counts it is a loss if it is broken."""
+        manifest = part.manifest
+        problem = Damaged(self.head.name, f"snapshot {part.snapshot_id}", "a manifest", "none")
+        if manifest is not None:
+            try:
+                yield format.join_snapshot(self.head, manifest, part.chunks)
+            except Damaged as error:
+                problem = error
+            else:
+                return
+        if part.snapshot_id == self.head.snapshot_id:
+            self.lose(problem)
+        yield from self._beginning(part)
+
+    def _beginning(self, part: SnapshotRemains) -> Iterator[bytes]:
+        raw: list[bytes] = []
+        for index, chunk in enumerate(part.chunks):
+            try:
+                if chunk.index != index:
+                    break
+                raw.append(format.check_chunk(self.head, chunk))
+            except Damaged:
+                break
+        try:
+            beginning = whole_part(b"".join(raw))
+            crdt.check_update(beginning)
+        except UpdateRefused:
+            return
+        if beginning != crdt.EMPTY_UPDATE:
+            yield beginning
+
+    def fold(self, updates: list[bytes]) -> bytes:
+        """Fold what integrates; note what does not."""
+        try:
+            return crdt.fold(updates)[0]
+        except crdt.IntegrationFailed:
+            return crdt.fold(list(self._integrable(updates)))[0]
+
+    def _integrable(self, updates: list[bytes]) -> list[bytes]:
+        replica, sound = crdt.Replica(), list[bytes]()
+        for update in updates:
+            try:
+                replica.integrate(update)
+            except crdt.IntegrationFailed as error:
+                self.lost.append(f"an update of {len(update)} bytes: {error}")
+                replica = crdt.Replica(sound)
+            else:
+                sound.append(update)
+        return sound
+
+
+def _decodes(data: object) -> bool:
+    try:
+        crdt.check_update(data if isinstance(data, bytes) else b"")
+    except UpdateRefused:
+        return False
+    return True
+
+
+def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """Return sorted numbers as runs, each by its first and last."""
+    return [(start, end - 1) for start, end in joined([(number, number + 1) for number in numbers])]
+
+
+def _gaps(structs: Ranges) -> Ranges:
+    """Return the clocks before and between those that are there."""
+    gaps: Ranges = {}
+    for client, ranges in structs.items():
+        ends = [0, *(end for _, end in ranges)]
+        between = [(end, start) for end, (start, _) in zip(ends, ranges, strict=False)]
+        gaps[client] = [gap for gap in between if gap[0] < gap[1]]
+    return {client: ranges for client, ranges in gaps.items() if ranges}
+
+
+def _shown_time(milliseconds: object) -> str:
+    if not isinstance(milliseconds, int) or not 0 <= milliseconds < _YEAR_3000_MS:
+        return "at an unknown time"
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(" ", "seconds")
+
+
+_YEAR_3000_MS = 32_503_680_000_000

@@ -1,0 +1,118 @@
+"""Puts a salvaged document in the place of a damaged one, which is set aside as it is."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from yjs_store import crdt, format
+from yjs_store.backend import Backend, Reader
+from yjs_store.backends.sqlite_reader import SqliteReader
+from yjs_store.errors import Damaged, DocumentDeleted, DocumentMissing, WriterSuperseded
+from yjs_store.folding import check_staged
+from yjs_store.heads import salvaged_head
+from yjs_store.names import check_name
+from yjs_store.records import Chunk, Head, Remains, SealedHead, SetAside, Snapshot
+from yjs_store.salvage import SalvagePlan, plan
+from yjs_store.urls import sqlite_path
+
+RunExclusive = Callable[[Callable[[], Awaitable[Head]]], Awaitable[Head]]
+
+
+async def plan_salvage(url: str, name: str, *, unverified: bool = False) -> SalvagePlan:
+    """Find out how much of a document can be saved, of a store that may be in use.
+
+    Raises:
+        StoreUnusable: there is no store, or not one that this program reads.
+        DocumentMissing, DocumentDeleted: there is nothing to save.
+    """
+    reader = SqliteReader(sqlite_path(url))
+    await reader.open()
+    try:
+        remains = await load_remains(reader, check_name(name))
+    finally:
+        await reader.close()
+    return plan(remains, unverified=unverified)
+
+
+async def read_set_aside(url: str) -> Sequence[SetAside]:
+    """Return what salvaging has set aside, of a store that may be in use.
+
+    Raises:
+        StoreUnusable: there is no store, or not one that this program reads.
+    """
+    reader = SqliteReader(sqlite_path(url))
+    await reader.open()
+    try:
+        return await reader.list_set_aside()
+    finally:
+        await reader.close()
+
+
+async def load_remains(reader: Reader, name: str) -> Remains:
+    """Read whatever can be read of a document.
+
+    Raises:
+        DocumentMissing, DocumentDeleted: there is nothing to save.
+    """
+    remains = await reader.load_remains(name)
+    if remains is None:
+        raise DocumentMissing(name)
+    if remains.sealed_head.head.deleted_ms is not None and _is_sound(remains.sealed_head):
+        raise DocumentDeleted(name)
+    return remains
+
+
+def _is_sound(sealed: SealedHead) -> bool:
+    try:
+        format.check_head(sealed)
+    except Damaged:
+        return False
+    return True
+
+
+async def carry_out(
+    backend: Backend, planned: SalvagePlan, uid: bytes, now_ms: int, run_exclusive: RunExclusive
+) -> Head:
+    """Store what the plan saves under a new life of the document; return its head.
+
+    On return it is durable, and everything that was stored before is set aside as it was. A
+    crash before that leaves the damaged document; what was staged is trimmed.
+
+    Raises:
+        Damaged: the plan saves nothing; an empty document must not pose as this one.
+        WriterSuperseded: the document is not what the plan was made from any more.
+        StoreUnavailable: nothing was changed.
+    """
+    damaged = planned.remains.sealed_head.head
+    if planned.update == crdt.EMPTY_UPDATE:
+        raise Damaged(damaged.name, "content", "something that can be saved", "nothing")
+    chunks = tuple(format.cut_chunks(uid, planned.update))
+    manifest = format.snapshot_manifest(uid, planned.last_seq, now_ms, planned.update, chunks)
+    snapshot_id = await backend.stage(replace(damaged, uid=uid), manifest, chunks)
+    staged = replace(manifest, snapshot_id=snapshot_id)
+    after = salvaged_head(damaged, planned.last_seq, staged, uid, now_ms)
+    reason = "; ".join(planned.lost)
+
+    async def put_in_place() -> Head:
+        remains = await backend.load_remains(damaged.name)
+        if remains is None or remains.sealed_head != planned.remains.sealed_head:
+            raise WriterSuperseded(damaged.name)
+        document_id = await backend.replace(
+            damaged.document_id, format.seal_head(after), reason, now_ms
+        )
+        return replace(after, document_id=document_id)
+
+    try:
+        # P3: what is on disk is compared with what it was made from before it counts.
+        check_staged(after, *await _read_back(backend, after), manifest)
+        return await run_exclusive(put_in_place)
+    except BaseException:
+        await backend.discard(snapshot_id)
+        raise
+
+
+async def _read_back(backend: Backend, after: Head) -> tuple[Snapshot, tuple[Chunk, ...]]:
+    assert after.snapshot_id is not None, "it was staged"
+    read_back = await backend.load_staged(after.snapshot_id)
+    if read_back is None:
+        raise WriterSuperseded(after.name)
+    return read_back
