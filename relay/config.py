@@ -14,6 +14,7 @@ from pydantic_settings.exceptions import SettingsError
 
 from relay.errors import ConfigError
 from relay.limits import ROOM_GRACE_S
+from yjs_store.limits import MIB, SCRUB_BYTES_PER_S
 
 
 class Settings(BaseSettings):
@@ -40,6 +41,11 @@ class Settings(BaseSettings):
     )
     checkpoint_rows: int = Field(
         1000, ge=1, description="Journal rows after which a small document is checkpointed."
+    )
+    scrub_mib_per_s: float = Field(
+        SCRUB_BYTES_PER_S / MIB,
+        ge=0,
+        description="MiB per second of stored documents verified in the background; 0 for none.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least severe events to log."

@@ -20,6 +20,7 @@ from relay.hub import Hub
 from relay.limits import FRAME_BYTES_MAX
 from relay.websocket_protocol import WebsocketProtocol
 from yjs_store import CheckpointPolicy, Store, open_store
+from yjs_store.limits import MIB
 
 log = structlog.get_logger("relay.server")
 
@@ -39,7 +40,10 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     policy = CheckpointPolicy(rows_max=settings.checkpoint_rows)
     listener = _listen(settings.host, settings.port)
     try:
-        async with open_store(settings.store, policy=policy) as store:
+        scrub_bytes_per_s = settings.scrub_mib_per_s * MIB
+        async with open_store(
+            settings.store, policy=policy, scrub_bytes_per_s=scrub_bytes_per_s
+        ) as store:
             return await _serve(settings, store, listener, announce)
     finally:
         listener.close()

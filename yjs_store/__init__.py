@@ -36,6 +36,7 @@ from yjs_store.policy import CheckpointPolicy
 from yjs_store.records import CheckpointResult, Head, JournalRow, Receipt, SetAside, Statistics
 from yjs_store.salvage import SalvagePlan
 from yjs_store.salvaging import plan_salvage, read_set_aside
+from yjs_store.scrubber import ScrubState
 from yjs_store.store import Store, open_store
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "NameRefused",
     "Receipt",
     "SalvagePlan",
+    "ScrubState",
     "Sender",
     "SetAside",
     "Statistics",

@@ -62,6 +62,18 @@ LIST_PAGE_MAX: Final = 1000
 CHECK_BATCH_DOCUMENTS: Final = 256
 CHECK_BATCH_BYTES: Final = 16 * MIB
 
+# The scrubber reads at this rate, a hundredth of what a disk gives: 340 GiB in a day.
+SCRUB_BYTES_PER_S: Final = 4 * MIB
+# What looking at a document costs beside its bytes, so that many small ones take no more.
+SCRUB_DOCUMENT_BYTES_MIN: Final = 64 * KIB
+# A pass begins this long after the one before began; bits do not rot by the hour.
+SCRUB_PASS_S: Final = 24 * 3600.0
+# After a start others go first; and the least pause between passes.
+SCRUB_FIRST_S: Final = 60.0
+SCRUB_RETRY_S: Final = 5.0
+# Documents that are named; a disk that dies has more, and one would do.
+SCRUB_DAMAGED_MAX: Final = 1000
+
 # How long SQLite waits for somebody else's lock before StoreBusy.
 SQLITE_BUSY_TIMEOUT_S: Final = 2.0
 

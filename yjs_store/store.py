@@ -28,7 +28,13 @@ from yjs_store.errors import (
 from yjs_store.fold_process import FoldProcess
 from yjs_store.heads import fresh_head, published_head, tombstone
 from yjs_store.keeper import Keeper
-from yjs_store.limits import KIB, LIST_PAGE_MAX, RESTING_BYTES_MAX, RESTING_DOCUMENTS_MAX
+from yjs_store.limits import (
+    KIB,
+    LIST_PAGE_MAX,
+    RESTING_BYTES_MAX,
+    RESTING_DOCUMENTS_MAX,
+    SCRUB_BYTES_PER_S,
+)
 from yjs_store.names import check_name
 from yjs_store.oversized import OversizedGuard
 from yjs_store.policy import CheckpointPolicy
@@ -42,6 +48,7 @@ from yjs_store.records import (
 )
 from yjs_store.salvage import SalvagePlan, plan
 from yjs_store.salvaging import carry_out, load_remains
+from yjs_store.scrubber import Scrubber, ScrubState
 from yjs_store.urls import sqlite_path
 
 # Below this, checking and merging takes less time than handing it to a thread.
@@ -80,6 +87,7 @@ class Store:
         clock_ms: Callable[[], int],
         make_uid: Callable[[], bytes],
         chance: Callable[[], float] = random.random,
+        scrub_bytes_per_s: float = 0.0,
     ) -> None:
         self._backend = backend
         self._clock_ms = clock_ms
@@ -91,6 +99,9 @@ class Store:
         self._folds = FoldProcess()
         self._guard = OversizedGuard(self._store_oversized)
         self._keeper = Keeper(policy, self._run_checkpoint, self._trim, chance)
+        self._scrubber = (
+            Scrubber(backend, scrub_bytes_per_s, clock_ms) if scrub_bytes_per_s else None
+        )
 
     # ---- documents --------------------------------------------------------------------------
 
@@ -403,6 +414,11 @@ class Store:
         """The breaker before all checkpoints, opened by what is no document's fault."""
         return self._keeper.store_breaker
 
+    @property
+    def scrub_state(self) -> ScrubState | None:
+        """How far the scrubber is and what it has found; None when it is off."""
+        return None if self._scrubber is None else self._scrubber.state
+
     def breaker(self, name: str) -> Breaker:
         """Return the breaker before the checkpoints of one document."""
         return self._keeper.breaker(name)
@@ -424,6 +440,8 @@ class Store:
             asyncio.create_task(self._committer.wait_stopped()),
             asyncio.create_task(self._keeper.wait_stopped()),
         ]
+        if self._scrubber is not None:
+            tasks.append(asyncio.create_task(self._scrubber.wait_stopped()))
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -435,6 +453,8 @@ class Store:
 
     async def close(self) -> None:
         """Make everything submitted durable, then release the backend."""
+        if self._scrubber is not None:
+            await self._scrubber.close()
         await self._keeper.close()
         await self._guard.close()
         await self._committer.close()
@@ -454,10 +474,12 @@ async def open_store(
     clock_ms: Callable[[], int] = now_ms,
     make_uid: Callable[[], bytes] = new_uid,
     chance: Callable[[], float] = random.random,
+    scrub_bytes_per_s: float = SCRUB_BYTES_PER_S,
 ) -> AsyncIterator[Store]:
     """Open the store at ``url`` (``sqlite:///relative.db``, ``sqlite:////absolute.db``).
 
-    It is created when it does not exist. At the end of the block everything submitted is
+    It is created when it does not exist. What is stored is verified in the background at
+    ``scrub_bytes_per_s``, not at all with 0. At the end of the block everything submitted is
     durable.
 
     Raises:
@@ -465,7 +487,9 @@ async def open_store(
     """
     backend = SqliteBackend(sqlite_path(url))
     await backend.open()
-    store = Store(backend, policy or CheckpointPolicy(), clock_ms, make_uid, chance)
+    store = Store(
+        backend, policy or CheckpointPolicy(), clock_ms, make_uid, chance, scrub_bytes_per_s
+    )
     try:
         yield store
     finally:

@@ -1,0 +1,120 @@
+"""yjs_store.scrubber: it reads what nobody opens, slowly, and says what is damaged."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from yjs_store import StoreBusy, scrubber
+from yjs_store.backends.sqlite_reader import SqliteReader
+from yjs_store.records import StoredDocument
+from yjs_store.scrubber import Scrubber
+from yjs_store.store import now_ms
+
+from .editing import letters
+from .stores import WatchedBackend, raw, store_over
+
+
+class Naps:
+    """Stands in for asyncio.sleep: notes how long, and lets others run."""
+
+    def __init__(self) -> None:
+        self.taken: list[float] = []
+        self._sleep = asyncio.sleep
+
+    async def __call__(self, seconds: float) -> None:
+        self.taken.append(seconds)
+        await self._sleep(0)
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> Naps:
+    naps = Naps()
+    monkeypatch.setattr(scrubber.asyncio, "sleep", naps)
+    return naps
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.to_thread(lambda: None)
+
+
+async def write(path: Path) -> None:
+    async with store_over(WatchedBackend(path)) as store:
+        for name in ("a", "b", "c"):
+            await store.append(name, letters(name)[0])
+        await store.checkpoint("b")
+        await store.append("gone", letters("x")[0])
+        await store.delete("gone")
+
+
+async def test_damage_is_found_by_name_and_forgotten_when_it_is_mended(
+    path: Path, naps: Naps
+) -> None:
+    await write(path)
+    reader = SqliteReader(path)
+    await reader.open()
+    scrubbing = Scrubber(reader, 1000.0, now_ms)
+    state = scrubbing.state
+    await until(lambda: state.passes >= 1)
+    assert state.damaged == {}
+    with raw(path) as connection:
+        before = connection.execute("SELECT data FROM chunks").fetchone()[0]
+        connection.execute("UPDATE chunks SET data = x'00'")
+    passes = state.passes
+    await until(lambda: state.passes >= passes + 2)
+    ((name, problem),) = state.damaged.values()
+    assert name == "b"
+    assert "chunk 0: expected " in problem
+    with raw(path) as connection:
+        connection.execute("UPDATE chunks SET data = ?", (before,))
+    passes = state.passes
+    await until(lambda: state.passes >= passes + 2)
+    assert state.damaged == {}
+    await scrubbing.close()
+    await reader.close()
+
+
+async def test_it_reads_at_its_rate(path: Path, naps: Naps) -> None:
+    await write(path)
+    reader = SqliteReader(path)
+    await reader.open()
+    scrubbing = Scrubber(reader, 1024 * 1024.0, now_ms)
+    await until(lambda: scrubbing.state.passes == 1)
+    assert scrubbing.state.documents == 4
+    assert scrubbing.state.started_ms is not None
+    await scrubbing.close()
+    await reader.close()
+    first, *between, last = naps.taken[:6]
+    assert first == scrubber.SCRUB_FIRST_S
+    assert between == [1 / 16] * 4  # 64 KiB of 1 MiB/s each, small as they are
+    assert 0.9 * scrubber.SCRUB_PASS_S < last <= scrubber.SCRUB_PASS_S
+
+
+async def test_it_waits_while_storage_does_not_answer(path: Path, naps: Naps) -> None:
+    await write(path)
+
+    class Busy(SqliteReader):
+        refusals = 3
+
+        async def load_by_id(self, document_id: int) -> StoredDocument | None:
+            if self.refusals:
+                self.refusals -= 1
+                raise StoreBusy("for a while")
+            return await super().load_by_id(document_id)
+
+    reader = Busy(path)
+    await reader.open()
+    scrubbing = Scrubber(reader, 1000.0, now_ms)
+    await until(lambda: scrubbing.state.passes == 1)
+    assert naps.taken.count(scrubber.SCRUB_RETRY_S) == 3
+    assert scrubbing.state.damaged == {}
+    await scrubbing.close()
+    await reader.close()
+
+
+async def test_a_store_can_go_without(path: Path) -> None:
+    async with store_over(WatchedBackend(path)) as store:
+        assert store.scrub_state is None
