@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from relay.endpoint import WebsocketEndpoint
 from relay.hub import Hub
-from yjs_store import Store
+from yjs_store import Store, Trouble
 
 
 def create_app(hub: Hub, store: Store) -> ASGIApp:
@@ -18,11 +18,16 @@ def create_app(hub: Hub, store: Store) -> ASGIApp:
         return JSONResponse({"status": "live"})
 
     async def ready(_: Request) -> Response:
-        because = store.failing_because
+        # Anybody may ask: kinds of trouble, but no names and no reasons.
+        troubles = list(dict.fromkeys(each.trouble for each in store.degradations()))
         if hub.is_draining:
             return JSONResponse({"status": "draining"}, status_code=503)
-        if because is not None:
+        if Trouble.STORAGE in troubles:
             return JSONResponse({"status": "storage failing"}, status_code=503)
+        if troubles:
+            # It serves, and safely; somebody should look.
+            because = [trouble.value for trouble in troubles]
+            return JSONResponse({"status": "degraded", "because": because})
         return JSONResponse({"status": "ready"})
 
     http = Starlette(routes=[Route("/health/live", live), Route("/health/ready", ready)])

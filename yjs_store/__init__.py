@@ -31,6 +31,7 @@ from yjs_store.errors import (
     UpdateRefused,
     WriterSuperseded,
 )
+from yjs_store.health import Degradation, Trouble
 from yjs_store.names import check_name
 from yjs_store.policy import CheckpointPolicy
 from yjs_store.records import CheckpointResult, Head, JournalRow, Receipt, SetAside, Statistics
@@ -47,6 +48,7 @@ __all__ = [
     "CheckpointResult",
     "CommitterState",
     "Damaged",
+    "Degradation",
     "Document",
     "DocumentDeleted",
     "DocumentFailed",
@@ -73,6 +75,7 @@ __all__ = [
     "StoreUnavailable",
     "StoreUnusable",
     "Submission",
+    "Trouble",
     "UpdateRefused",
     "WriterSuperseded",
     "check_name",

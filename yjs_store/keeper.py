@@ -7,6 +7,7 @@ import structlog
 
 from yjs_store.breaker import Breaker, BreakerEvent, BreakerState
 from yjs_store.errors import StoreClosed, StoreError, StoreUnavailable
+from yjs_store.health import Degradation, Trouble
 from yjs_store.policy import CheckpointPolicy, checkpoint_due, is_alarming
 from yjs_store.records import CheckpointResult, Head
 
@@ -73,6 +74,8 @@ class Keeper:
         self._note_store(BreakerEvent.SUCCESS)
         self._due.pop(name, None)
         self._alarmed.discard(name)
+        # So much may have come meanwhile that it is due again.
+        self.consider(result.head)
         self._wake.set()
         return result
 
@@ -83,6 +86,30 @@ class Keeper:
     def has_alarm(self, name: str) -> bool:
         """Say whether the journal of a document has grown far beyond where it was due."""
         return name in self._alarmed
+
+    def degradations(self, now_ms: int) -> list[Degradation]:
+        """Return which checkpoints have paused, and which journals have grown for it."""
+        breakers = [(None, self.store_breaker), *self._breakers.items()]
+        offset_ms = now_ms - _now_s() * 1000
+        paused = [
+            Degradation(
+                Trouble.CHECKPOINTS,
+                name,
+                breaker.reason or "",
+                since_ms=round(offset_ms + breaker.since_s * 1000),
+                trial_ms=round(offset_ms + breaker.trial_s * 1000),
+            )
+            for name, breaker in breakers
+            if breaker.state is not BreakerState.CLOSED
+        ]
+        grown = [
+            Degradation(Trouble.JOURNAL, name, self._reason_for(name))
+            for name in sorted(self._alarmed)
+        ]
+        return paused + grown
+
+    def _reason_for(self, name: str) -> str:
+        return self.breaker(name).reason or self.store_breaker.reason or "it grows too fast"
 
     async def close(self) -> None:
         """Stop; a checkpoint under way is given up, and is made at another time."""
@@ -132,7 +159,7 @@ class Keeper:
                 document=head.name,
                 journal_rows=head.journal_rows,
                 journal_bytes=head.journal_bytes,
-                reason=self.breaker(head.name).reason or self.store_breaker.reason,
+                reason=self._reason_for(head.name),
             )
 
     # ---- the task ---------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import random
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from yjs_store import crdt, format
 from yjs_store.backend import Backend
@@ -21,21 +21,20 @@ from yjs_store.errors import (
     DocumentDeleted,
     DocumentFailed,
     DocumentMissing,
-    StoreError,
     UpdateRefused,
     WriterSuperseded,
 )
 from yjs_store.fold_process import FoldProcess
 from yjs_store.heads import fresh_head, published_head, tombstone
+from yjs_store.health import Degradation, Trouble
 from yjs_store.keeper import Keeper
 from yjs_store.limits import (
     KIB,
     LIST_PAGE_MAX,
-    RESTING_BYTES_MAX,
-    RESTING_DOCUMENTS_MAX,
     SCRUB_BYTES_PER_S,
 )
 from yjs_store.names import check_name
+from yjs_store.opened import OpenDocuments
 from yjs_store.oversized import OversizedGuard
 from yjs_store.policy import CheckpointPolicy
 from yjs_store.records import (
@@ -65,14 +64,6 @@ def new_uid() -> bytes:
     return os.urandom(format.UID_BYTES)
 
 
-@dataclass(slots=True)
-class _Opened:
-    """A document that is in memory or on its way there."""
-
-    loading: "asyncio.Task[Document]"
-    users: int = 0
-
-
 class Store:
     """Documents by name. Obtained from ``open_store``; belongs to one event loop.
 
@@ -92,8 +83,7 @@ class Store:
         self._backend = backend
         self._clock_ms = clock_ms
         self._make_uid = make_uid
-        self._opened: dict[str, _Opened] = {}
-        self._resting: dict[str, Document] = {}
+        self._opened = OpenDocuments(self._load_document)
         self._checkpointing = weakref.WeakValueDictionary[str, asyncio.Lock]()
         self._committer = Committer(backend)
         self._folds = FoldProcess()
@@ -114,29 +104,11 @@ class Store:
             Damaged: what is stored is not what was written; nothing of it is used (P4).
             DocumentDeleted: there is a tombstone.
         """
-        check_name(name)
-        opened = self._opened.get(name)
-        if opened is None:
-            loading = asyncio.create_task(self._load_document(name), name=f"load {name}")
-            opened = self._opened[name] = _Opened(loading)
-        opened.users += 1
-        self._resting.pop(name, None)
-        try:
-            # Shielded: one who gives up waiting does not take the document from the others.
-            return await asyncio.shield(opened.loading)
-        except BaseException:
-            opened.users -= 1
-            if opened.users == 0 and (not opened.loading.done() or opened.loading.exception()):
-                self._forget_opened(name, opened)
-            raise
+        return await self._opened.open(check_name(name))
 
     def release_document(self, document: Document) -> None:
         """Say that one user is done; after the last, the document may leave memory."""
-        opened = self._opened.get(document.name)
-        if opened is None or not opened.loading.done() or opened.loading.result() is not document:
-            return  # it failed, and another has its place
-        opened.users -= 1
-        self._drop_when_unused(document)
+        self._opened.release(document)
 
     @contextlib.asynccontextmanager
     async def document(self, name: str) -> AsyncIterator[Document]:
@@ -164,35 +136,7 @@ class Store:
     def _document_settled(self, document: Document) -> None:
         if document.error is None:
             self._keeper.consider(document.head)
-        self._drop_when_unused(document)
-
-    def _drop_when_unused(self, document: Document) -> None:
-        opened = self._opened.get(document.name)
-        if opened is None or not opened.loading.done() or opened.loading.result() is not document:
-            return
-        if document.error is not None:
-            self._forget_opened(document.name, opened)
-        elif opened.users == 0 and document.is_settled:
-            self._let_rest(document)
-
-    def _let_rest(self, document: Document) -> None:
-        """Keep an unused document for a while; drop those that have rested longest."""
-        self._resting.pop(document.name, None)
-        self._resting[document.name] = document
-        byte_length = sum(
-            resting.head.journal_bytes + resting.head.snapshot_bytes
-            for resting in self._resting.values()
-        )
-        for name, resting in tuple(self._resting.items()):
-            if len(self._resting) <= RESTING_DOCUMENTS_MAX and byte_length <= RESTING_BYTES_MAX:
-                break
-            byte_length -= resting.head.journal_bytes + resting.head.snapshot_bytes
-            self._forget_opened(name, self._opened[name])
-
-    def _forget_opened(self, name: str, opened: _Opened) -> None:
-        if self._opened.get(name) is opened:
-            del self._opened[name]
-            self._resting.pop(name, None)
+        self._opened.drop_when_unused(document)
 
     # ---- by name ----------------------------------------------------------------------------
 
@@ -298,24 +242,10 @@ class Store:
         before = format.check_head(sealed)
         after = published_head(before, staged, self._clock_ms())
         await self._backend.publish(before, format.seal_head(after))
-        document = await self._opened_now(name)
+        document = await self._opened.find(name)
         if document is not None:
             document.head = after
         return after
-
-    async def _opened_now(self, name: str) -> Document | None:
-        """Return the document if it is in memory or on its way there.
-
-        One that is on its way may have read the head before it was changed just now.
-        """
-        opened = self._opened.get(name)
-        if opened is None:
-            return None
-        try:
-            document = await asyncio.shield(opened.loading)
-        except StoreError:
-            return None
-        return document if document.error is None else None
 
     async def delete(self, name: str) -> None:
         """Delete a document; its name stays barred until ``forget`` (P9).
@@ -337,7 +267,7 @@ class Store:
         before = format.check_head(sealed)
         after = tombstone(before, self._clock_ms())
         await self._backend.delete(before, format.seal_head(after))
-        document = await self._opened_now(name)
+        document = await self._opened.find(name)
         if document is not None:
             document.failed(DocumentDeleted(name))
 
@@ -369,7 +299,7 @@ class Store:
         """
         check_name(name)
         remains = await load_remains(self._backend, name)
-        document = await self._opened_now(name)
+        document = await self._opened.find(name)
         known = [] if document is None else [await document.whole()]
         return await asyncio.to_thread(plan, remains, unverified=unverified, known=known)
 
@@ -382,7 +312,7 @@ class Store:
         head = await carry_out(
             self._backend, planned, self._make_uid(), now_ms, self._committer.run_exclusive
         )
-        document = await self._opened_now(head.name)
+        document = await self._opened.find(head.name)
         if document is not None:
             document.failed(DocumentFailed(head.name, "it was salvaged"))
         return head
@@ -408,6 +338,20 @@ class Store:
     def failing_because(self) -> str | None:
         """Why storage does not take writes at the moment; None when it does."""
         return self._committer.state.failing_because or self._guard.state.failing_because
+
+    def degradations(self) -> list[Degradation]:
+        """Return everything that is not well; empty on a good day."""
+        now_ms = self._clock_ms()
+        found = self._keeper.degradations(now_ms)
+        because = self.failing_because
+        if because is not None:
+            found.insert(0, Degradation(Trouble.STORAGE, None, because))
+        if self._scrubber is not None:
+            found += [
+                Degradation(Trouble.DAMAGE, name, problem)
+                for name, problem in self._scrubber.state.damaged.values()
+            ]
+        return found
 
     @property
     def store_breaker(self) -> Breaker:
@@ -459,10 +403,7 @@ class Store:
         await self._guard.close()
         await self._committer.close()
         await self._folds.close()
-        loading = [opened.loading for opened in self._opened.values()]
-        await asyncio.gather(*loading, return_exceptions=True)
-        self._opened.clear()
-        self._resting.clear()
+        await self._opened.close()
         await self._backend.close()
 
 

@@ -8,7 +8,7 @@ from relay_support import GatedBackend, Member, retries_at_once, run_ready_tasks
 
 from relay.app import create_app
 from relay.hub import Hub
-from yjs_store import Store, StoreFailing
+from yjs_store import Degradation, Store, StoreFailing, Trouble
 
 
 @pytest.fixture
@@ -49,6 +49,20 @@ async def test_a_server_whose_storage_fails_is_not_ready_until_it_works_again(
     backend.append_error = None
     await store.wait_settled()
     assert await get(client, "/health/ready") == (200, {"status": "ready"})
+
+
+async def test_a_server_that_serves_but_wants_looking_at_is_degraded(
+    client: httpx.AsyncClient, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Field note 10: also while its checkpoints have paused. Nothing confidential is said."""
+    found = [
+        Degradation(Trouble.CHECKPOINTS, "secret name", "reason"),
+        Degradation(Trouble.CHECKPOINTS, "another", "reason"),
+        Degradation(Trouble.DAMAGE, "secret name", "reason"),
+    ]
+    monkeypatch.setattr(store, "degradations", lambda: found)
+    because = ["checkpoints have paused after failures", "stored documents are damaged"]
+    assert await get(client, "/health/ready") == (200, {"status": "degraded", "because": because})
 
 
 async def test_looking_at_health_loads_and_stores_nothing(

@@ -13,11 +13,12 @@ from yjs_store import (
     StoreBusy,
     StoreError,
     StoreFull,
+    Trouble,
     breaker,
 )
 from yjs_store.breaker import Breaker, BreakerState
 from yjs_store.keeper import Keeper
-from yjs_store.records import Head, SealedHead
+from yjs_store.records import CheckpointResult, Head, SealedHead
 
 from .editing import Editor, letters, read
 from .stores import Failing, Gate, WatchedBackend, raw, rows_of, store_over
@@ -105,6 +106,22 @@ async def test_appends_go_on_while_a_checkpoint_is_made(
     assert read(await store.load("n")).text == "abcdefgh"
 
 
+async def test_what_came_during_a_checkpoint_may_be_due_at_once(
+    store: Store, backend: Watched, path: Path
+) -> None:
+    """And nobody has to write another update for that."""
+    typed = letters("abcdefghij")
+    gate = backend.before["stage"] = Gate()
+    for update in typed[:5]:
+        await store.append("n", update)
+    await gate.wait_reached()
+    for update in typed[5:]:
+        await store.append("n", update)
+    gate.open()
+    await backend.wait_until(lambda: rows_of(path, "n") == [])
+    assert read(await store.load("n")).text == "abcdefghij"
+
+
 async def test_what_an_earlier_process_left_is_trimmed(path: Path) -> None:
     first = WatchedBackend(path)
     async with store_over(first) as store:
@@ -159,12 +176,13 @@ class Work:
         self.error: BaseException | None = None
         self.done = asyncio.Event()
 
-    async def checkpoint(self, name: str, reason: str) -> None:
+    async def checkpoint(self, name: str, reason: str) -> CheckpointResult:
         await asyncio.sleep(0)
         self.checkpoints.append((name, reason))
         self.done.set()
         if self.error is not None:
             raise self.error
+        return CheckpointResult(name, reason, True, 5, 5, 50, 10, 10, head(0, 0))
 
     async def trim(self) -> bool:
         await asyncio.sleep(0)
@@ -233,6 +251,29 @@ async def test_three_failures_open_the_breaker_of_the_document(keeper: Keeper, w
     assert work.checkpoints == [("n", "rows")] * 3
     assert "row 3" in (keeper.breaker("n").reason or "")
     assert keeper.store_breaker.state is BreakerState.CLOSED
+
+
+async def test_an_open_breaker_is_a_degradation_with_reason_and_next_trial(
+    monkeypatch: pytest.MonkeyPatch, keeper: Keeper, work: Work
+) -> None:
+    """Field note 10: health said "healthy" while the journal grew without end."""
+    monkeypatch.setattr(breaker, "BREAKER_COOLDOWN_FIRST_S", 100.0)
+    assert keeper.degradations(0) == []
+    work.error = Damaged("n", "row 3", "this", "that")
+    keeper.consider(head(5, 0))
+    while keeper.breaker("n").state is not BreakerState.OPEN:
+        await work.wait_done()
+    keeper.consider(head(500, 0))
+    paused, grown = keeper.degradations(1_000_000)
+    assert (paused.trouble, paused.document) == (Trouble.CHECKPOINTS, "n")
+    assert "row 3" in paused.reason
+    assert paused.since_ms is not None
+    assert paused.trial_ms == paused.since_ms + 100_000
+    assert 990_000 < paused.since_ms <= 1_000_000
+    assert (grown.trouble, grown.document, grown.reason) == (Trouble.JOURNAL, "n", paused.reason)
+    work.error = None
+    await keeper.attempt("n", "request")
+    assert keeper.degradations(0) == []
 
 
 async def test_storage_that_fails_opens_the_breaker_of_the_store_and_no_other(
