@@ -430,6 +430,24 @@ async def test_what_waits_for_the_disk_is_not_shown(
     assert read(*shown).text == "a"
 
 
+async def test_what_comes_while_a_commit_is_on_its_way_is_in_the_next(
+    document: Document, backend: WatchedBackend, path: Path
+) -> None:
+    """Field note 6: also in the last moment before the document hears that it is durable."""
+    typed = letters("abc")
+    gates = backend.before["append"], backend.after["append"] = Gate(), Gate()
+    recorder = Recorder()
+    document.submit(typed[0], recorder)
+    for gate, update in zip(gates, typed[1:], strict=True):
+        await gate.wait_reached()
+        document.submit(update, recorder)
+        assert not document.is_settled
+        gate.open()
+    await document.wait_settled()
+    assert read(*(data for _, data in rows_of(path, "n"))).text == "abc"
+    assert sorted(recorder.answers) == sorted(typed)
+
+
 class Follower(Recorder):
     """Joins as a client does: takes what is durable and listens from the same moment on."""
 

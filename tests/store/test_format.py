@@ -358,7 +358,7 @@ def test_an_incomplete_or_inconsistent_document_is_damage(
 
 @given(st.lists(updates, min_size=1, max_size=4), st.data())
 def test_any_flipped_bit_of_a_document_is_damage(rows: list[bytes], data: st.DataObject) -> None:
-    """Field note 11."""
+    """Field notes 11 and 12."""
     stored = stored_document(rows)
     index = data.draw(st.integers(0, len(rows) - 1))
     bit = data.draw(st.integers(0, 8 * len(rows[index]) - 1))

@@ -19,6 +19,7 @@ from yjs_store import (
 )
 from yjs_store.backends.sqlite import SqliteBackend
 from yjs_store.format import check_head
+from yjs_store.records import Head, SealedHead
 from yjs_store.salvage import plan
 
 from .crashes import check_gapless
@@ -213,6 +214,32 @@ async def test_what_is_live_in_memory_is_saved_too(path: Path) -> None:
         await store.salvage(plan)
         assert document.error is not None, "whoever has it open loads it again"
         assert await text_of(store) == editor.read().text
+
+
+async def test_of_two_sources_none_is_preferred_and_none_deleted(path: Path) -> None:
+    """Field note 13: the rows and the snapshot that a broken one has replaced count as well."""
+    editor = Editor(7)
+
+    class Untrimmed(SqliteBackend):
+        async def trim(self, check: Callable[[SealedHead], Head]) -> bool:
+            return False
+
+    async with store_over(Untrimmed(path)) as store:
+        for word in ("one ", "two ", "three "):
+            await store.append("n", editor.write(word))
+        await store.checkpoint("n")
+        await store.append("n", editor.write("four"))
+        await store.checkpoint("n")
+    execute(path, "UPDATE chunks SET data = x'00' WHERE snapshot_id = 2")
+    execute(path, "UPDATE journal SET data = x'00' WHERE seq = 2")
+    async with store_over(Untrimmed(path)) as store:
+        plan = await store.plan_salvage("n")
+        assert read(plan.update) == editor.read()
+        await store.salvage(plan)
+        assert await text_of(store) == "one two three four"
+    with raw(path) as connection:
+        assert connection.execute("SELECT count(*) FROM journal").fetchone() == (4,)
+        assert connection.execute("SELECT count(*) FROM chunks").fetchone() == (3,)
 
 
 async def test_a_plan_is_not_carried_out_on_another_document(path: Path) -> None:
