@@ -89,13 +89,14 @@ class Hub:
         """Do what is due: signs of life, stalled readers, awareness, empty rooms."""
         for connection in tuple(self._connections):
             _look_after(connection, now_s)
-        failing_since_s = self._store.committer_state.failing_since_s
+        failing_since_s = self._store.failing_since_s
         is_failing = (
             failing_since_s is not None and now_s - failing_since_s > STORAGE_FAILING_CLOSE_S
         )
         for room in tuple(self._rooms.values()):
             room.tick(now_s)
-            if is_failing:
+            # Where only a snapshot finds no room, the others' edits are stored: they stay (P5).
+            if is_failing and self._store.is_failing_for(room.name):
                 room.end_all(
                     CloseCode.STORAGE_FAILING, "storage is failing; your last edits wait for it"
                 )

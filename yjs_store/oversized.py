@@ -22,14 +22,14 @@ class OversizedGuard:
         self.count = 0
         self._store = store
         self._retrier = Retrier("oversized updates", self.state)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], str] = {}
 
     def take(self, document: Document, update: bytes) -> None:
         """Begin to store; the document is settled or failed at the end."""
         self.count += 1
         task = asyncio.create_task(self._run(document, update), name=f"oversized {document.name}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = document.name
+        task.add_done_callback(self._tasks.pop)
 
     async def _run(self, document: Document, update: bytes) -> None:
         try:
@@ -43,6 +43,10 @@ class OversizedGuard:
     def is_busy(self) -> bool:
         """Whether an oversized update is under way."""
         return bool(self._tasks)
+
+    def is_busy_with(self, name: str) -> bool:
+        """Whether an oversized update of this document is under way."""
+        return name in self._tasks.values()
 
     async def wait_idle(self) -> None:
         """Wait until none is under way; raise the defect that ended one."""

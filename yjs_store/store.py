@@ -354,6 +354,23 @@ class Store:
         return found
 
     @property
+    def failing_since_s(self) -> float | None:
+        """Since when it does not, on the event loop's clock; None when it does."""
+        states = (self._committer.state, self._guard.state)
+        since_s = [state.failing_since_s for state in states if state.failing_since_s is not None]
+        return min(since_s, default=None)
+
+    def is_failing_for(self, name: str) -> bool:
+        """Say whether updates of this document wait for storage that fails.
+
+        Those of every document do while appends fail; while only a snapshot finds no room, those
+        of the documents that have an oversized update under way.
+        """
+        return self._committer.state.failing_since_s is not None or (
+            self._guard.state.failing_since_s is not None and self._guard.is_busy_with(name)
+        )
+
+    @property
     def store_breaker(self) -> Breaker:
         """The breaker before all checkpoints, opened by what is no document's fault."""
         return self._keeper.store_breaker

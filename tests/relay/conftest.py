@@ -31,6 +31,7 @@ async def store(backend: GatedBackend) -> AsyncIterator[Store]:
     store = make_store(backend)
     yield store
     backend.append_error = None
+    backend.is_full = False
     backend.open_gates()
     await store.close()
 

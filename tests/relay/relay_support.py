@@ -21,6 +21,7 @@ from relay.live_room import LiveRoom
 from relay.wire import y_websocket as wire
 from yjs_store import CheckpointPolicy, Store, open_store
 from yjs_store.backends.sqlite import SqliteBackend
+from yjs_store.limits import JOURNAL_ROW_BYTES_MAX
 from yjs_store.records import Append, StoredDocument
 from yjs_store.store import new_uid, now_ms
 
@@ -42,6 +43,11 @@ def text_update(text: str, client_id: int = 1) -> bytes:
     doc: Doc = pycrdt.Doc(client_id=client_id)
     doc["text"] = pycrdt.Text(text)
     return doc.get_update()
+
+
+def oversized_update(letter: str = "x") -> bytes:
+    """Return an update too large for a journal row, of one letter again and again."""
+    return text_update(letter * (JOURNAL_ROW_BYTES_MAX + 1))
 
 
 def typed(text: str, client_id: int = 1) -> list[bytes]:
@@ -159,6 +165,8 @@ class GatedBackend:
         self.load_gate = asyncio.Event()
         self.append_error: Exception | None = None
         self.load_error: Exception | None = None
+        self.is_full = False
+        self.refusals = 0
         self.loads: list[str] = []
         self.appends: list[str] = []
         self._changed = asyncio.Event()
@@ -186,6 +194,18 @@ class GatedBackend:
         if self.load_error is not None:
             raise self.load_error
         return await self._backend.load(name)
+
+    async def room_left(self) -> int:
+        if not self.is_full:
+            return await self._backend.room_left()
+        self.refusals += 1
+        self._changed.set()
+        return 0
+
+    async def wait_refusals(self, count: int) -> None:
+        """Wait until that many snapshots have found no room."""
+        await self._wait(lambda: self.refusals >= count)
+        await run_ready_tasks()
 
     async def wait_appends(self, count: int) -> None:
         """Wait until that many rows have been brought to the gate."""

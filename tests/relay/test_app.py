@@ -4,7 +4,14 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from relay_support import GatedBackend, Member, retries_at_once, run_ready_tasks, text_update
+from relay_support import (
+    GatedBackend,
+    Member,
+    oversized_update,
+    retries_at_once,
+    run_ready_tasks,
+    text_update,
+)
 
 from relay.app import create_app
 from relay.hub import Hub
@@ -63,6 +70,21 @@ async def test_a_server_that_serves_but_wants_looking_at_is_degraded(
     monkeypatch.setattr(store, "degradations", lambda: found)
     because = ["checkpoints have paused after failures", "stored documents are damaged"]
     assert await get(client, "/health/ready") == (200, {"status": "degraded", "because": because})
+
+
+@retries_at_once
+async def test_a_server_with_no_room_for_a_large_update_is_not_ready_until_there_is(
+    client: httpx.AsyncClient, hub: Hub, store: Store, backend: GatedBackend
+) -> None:
+    """Field note 10, for what goes round the journal."""
+    member = await Member.join(hub, "doc")
+    backend.is_full = True
+    member.send_update(oversized_update())
+    await backend.wait_refusals(1)
+    assert await get(client, "/health/ready") == (503, {"status": "storage failing"})
+    backend.is_full = False
+    await store.wait_settled()
+    assert await get(client, "/health/ready") == (200, {"status": "ready"})
 
 
 async def test_looking_at_health_loads_and_stores_nothing(

@@ -9,6 +9,7 @@ from relay_support import (
     Member,
     deadline,
     encode_awareness_states,
+    oversized_update,
     reopened_hub,
     retries_at_once,
     run_ready_tasks,
@@ -379,6 +380,31 @@ async def test_storage_that_fails_for_long_has_its_clients_closed_and_their_edit
     assert text_of(await store.load("doc")) == "kept"
     hub.tick(since_s + 2000 * ROOM_GRACE_S)
     assert hub.room_count == 0
+
+
+@retries_at_once
+async def test_only_those_who_wait_are_closed_when_just_a_large_update_finds_no_room(
+    hub: Hub, store: Store, backend: GatedBackend
+) -> None:
+    """P8, and P5: the edits of the others are stored, so nothing is said to them."""
+    paster, other = await Member.join(hub, "pasted"), await Member.join(hub, "other")
+    backend.is_full = True
+    paster.send_update(oversized_update())
+    await backend.wait_refusals(2)
+    since_s = store.failing_since_s
+    assert since_s is not None
+    assert store.committer_state.failing_since_s is None
+    hub.tick(since_s + STORAGE_FAILING_CLOSE_S - 1)
+    assert not paster.connection.is_ending
+    hub.tick(since_s + STORAGE_FAILING_CLOSE_S + 1)
+    assert (await paster.wait_ending())[0] == CloseCode.STORAGE_FAILING
+    other.messages()
+    other.send_update(text_update("stored"))
+    assert await other.next_update() == text_update("stored")
+    backend.is_full = False
+    await store.wait_settled()
+    assert store.failing_since_s is None
+    assert await store.load("pasted") == oversized_update()
 
 
 async def test_ticks_come_by_themselves(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
