@@ -17,11 +17,14 @@ from typing import Any, TypeVar
 
 from yjs_store import folding
 from yjs_store.errors import FoldFailed, StoreError
-from yjs_store.fold_pipe import LENGTH, pack, unpack
-from yjs_store.limits import FOLD_IDLE_S, FOLD_INLINE_BYTES, FOLD_TIMEOUT_S
+from yjs_store.fold_pipe import LENGTH, pack, unpack, unpack_length
+from yjs_store.limits import FOLD_ENDING_S, FOLD_IDLE_S, FOLD_INLINE_BYTES, FOLD_TIMEOUT_S
 from yjs_store.records import Chunk, Head, Snapshot, StoredDocument
 
 _Result = TypeVar("_Result")
+
+# RuntimeError is uvloop's word for a pipe whose other end it has seen going.
+_FAILURES = (TimeoutError, EOFError, OSError, RuntimeError, pickle.UnpicklingError)
 
 
 class FoldProcess:
@@ -31,6 +34,7 @@ class FoldProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
         self._idle_timer: asyncio.TimerHandle | None = None
+        self._ending: set[asyncio.Task[int]] = set()
 
     async def fold_stored(
         self, stored: StoredDocument, extra: bytes | None, now_ms: int
@@ -66,8 +70,8 @@ class FoldProcess:
             try:
                 async with asyncio.timeout(FOLD_TIMEOUT_S):
                     result = await self._ask(work.__name__, arguments)
-            except (TimeoutError, EOFError, OSError, pickle.UnpicklingError) as error:
-                raise FoldFailed(name, await self._end()) from error
+            except _FAILURES as error:
+                raise FoldFailed(name, _reason(error, await self._end_after(error))) from error
             except BaseException:
                 # Cancelled half-way: the next job must not read this one's answer.
                 await self._end()
@@ -83,17 +87,18 @@ class FoldProcess:
         assert process.stdout is not None, "it is a pipe"
         process.stdin.write(pack((name, arguments)))
         await process.stdin.drain()
-        length = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))[0]
+        length = unpack_length(await process.stdout.readexactly(LENGTH.size))
         return unpack(await process.stdout.readexactly(length))
 
     async def _running(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:
-            # By file, not by import of __main__, so that it works under any program; the path
-            # makes the child import the very package that runs here.
+            # By file, not by import of __main__, so that it works under any program; the path,
+            # and -P against the working directory, make it import the very package that runs here.
             package_parent = str(Path(__file__).parents[1])
             search_path = os.pathsep.join([package_parent, os.environ.get("PYTHONPATH", "")])
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",
                 "-m",
                 "yjs_store.fold_worker",
                 stdin=asyncio.subprocess.PIPE,
@@ -102,23 +107,25 @@ class FoldProcess:
             )
         return self._process
 
-    async def _end(self) -> str:
-        """Kill the process; return how it ended, for a person."""
+    async def _end_after(self, error: BaseException) -> int | None:
+        """End the process, but let one that is about to end say how."""
+        if self._process is not None and isinstance(error, EOFError | ConnectionError):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), FOLD_ENDING_S)
+        return await self._end()
+
+    async def _end(self) -> int | None:
+        """Kill the process; return its exit code, negative for a signal, None without a process."""
         process, self._process = self._process, None
-        if process is None:
-            return "the fold process did not start"
-        died_before = process.returncode is not None
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        code = await process.wait()
-        if died_before or code != -signal.SIGKILL:
-            return f"the fold process ended with {_exit_text(code)}"
-        return "the fold process did not answer"
+        return None if process is None else await _kill(process)
 
     def _expire(self) -> None:
         if self._process is not None and not self._turn.locked():
-            assert self._process.stdin is not None, "it is a pipe"
-            self._process.stdin.close()
+            # Taken away at once: a job that comes before it has ended must start another.
+            process, self._process = self._process, None
+            ending = asyncio.create_task(_kill(process), name="end idle fold process")
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
 
     def _stop_idle_timer(self) -> None:
         if self._idle_timer is not None:
@@ -129,8 +136,23 @@ class FoldProcess:
         """End the process."""
         self._stop_idle_timer()
         async with self._turn:
-            await self._end()
+            await asyncio.gather(self._end(), *self._ending)
 
 
-def _exit_text(code: int) -> str:
-    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+async def _kill(process: asyncio.subprocess.Process) -> int:
+    with contextlib.suppress(ProcessLookupError):
+        if process.returncode is None:
+            process.kill()
+    return await process.wait()
+
+
+def _reason(error: BaseException, code: int | None) -> str:
+    """Say why there is no answer, for a person."""
+    if isinstance(error, TimeoutError):
+        return f"the fold process did not answer in {FOLD_TIMEOUT_S:g} s"
+    if isinstance(error, pickle.UnpicklingError):
+        return "the fold process answered with what is no message"
+    if code is None:
+        return f"the fold process did not start: {error}"
+    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    return f"the fold process ended with {how}"

@@ -97,6 +97,8 @@ FOLD_INLINE_BYTES: Final = 64 * KIB
 FOLD_IDLE_S: Final = 30.0
 # The largest document takes a fraction of this; what takes longer hangs.
 FOLD_TIMEOUT_S: Final = 300.0
+# A process whose pipes have closed is gone in a moment; its exit code says why.
+FOLD_ENDING_S: Final = 1.0
 
 # A circuit breaker opens after this many failures in a row: one may be chance, three are not.
 BREAKER_FAILURES_TO_OPEN: Final = 3

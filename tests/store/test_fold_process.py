@@ -1,0 +1,329 @@
+"""yjs_store.fold_process: whatever becomes of the process, there is an answer and it goes on."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from yjs_store import Damaged, StoreError, UpdateTooLarge, crdt, fold_process, fold_worker, format
+from yjs_store.errors import FoldFailed
+from yjs_store.fold_process import FoldProcess
+from yjs_store.limits import FOLD_INLINE_BYTES
+from yjs_store.records import Head, JournalRow, StoredDocument
+
+from .editing import Editor, read
+
+UPDATE = Editor(7).write("x" * 2 * FOLD_INLINE_BYTES)
+
+
+@pytest.fixture
+async def folds() -> AsyncIterator[FoldProcess]:
+    folds = FoldProcess()
+    yield folds
+    await folds.close()
+
+
+def stored(*updates: bytes, name: str = "n") -> StoredDocument:
+    """A document as a backend gives it, with these updates as its rows."""
+    uid = b"u" * format.UID_BYTES
+    rows = [format.seal_row(uid, seq, 1, update) for seq, update in enumerate(updates, start=1)]
+    head = Head(
+        document_id=1,
+        name=name,
+        uid=uid,
+        last_seq=len(rows),
+        cut_seq=0,
+        journal_bytes=sum(map(len, updates)),
+        snapshot_id=None,
+        snapshot_bytes=0,
+        created_ms=1,
+        updated_ms=1,
+        deleted_ms=None,
+        oversized_count=0,
+    )
+    return StoredDocument(format.seal_head(head), None, (), tuple(rows))
+
+
+async def fold(folds: FoldProcess, *updates: bytes, extra: bytes | None = None) -> bytes:
+    """Fold updates; return the candidate."""
+    document = stored(*updates or (UPDATE,))
+    folded = await folds.fold_stored(document, extra, 1)
+    return format.join_snapshot(document.sealed_head.head, folded.snapshot, folded.chunks)
+
+
+def pid_of(folds: FoldProcess) -> int | None:
+    return None if folds._process is None else folds._process.pid
+
+
+async def started(folds: FoldProcess) -> int:
+    """Give it a first job; return the process id."""
+    await fold(folds)
+    pid = pid_of(folds)
+    assert pid is not None
+    return pid
+
+
+async def half_way(folds: FoldProcess) -> "asyncio.Future[bytes]":
+    """Begin a job that gets no answer, since the process stands still."""
+    os.kill(await started(folds), signal.SIGSTOP)
+    folding = asyncio.ensure_future(fold(folds))
+    while not folds._turn.locked():  # noqa: ASYNC110  (a lock announces nothing)
+        await asyncio.sleep(0)
+    return folding
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.fixture
+def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts another program in the place of the fold worker."""
+
+    def put(program: str) -> None:
+        directory = tmp_path / "yjs_store"
+        directory.mkdir(exist_ok=True)
+        (directory / "__init__.py").touch()
+        (directory / "fold_worker.py").write_text(program, encoding="utf-8")
+        monkeypatch.setattr(fold_process, "__file__", str(directory / "fold_process.py"))
+
+    return put
+
+
+# ---- answers ------------------------------------------------------------------------------------
+
+
+async def test_a_large_document_is_folded_and_checked_in_the_process(folds: FoldProcess) -> None:
+    document = stored(UPDATE)
+    extra = Editor(8).write("more")
+    folded = await folds.fold_stored(document, extra, 1)
+    head = document.sealed_head.head
+    update = format.join_snapshot(head, folded.snapshot, folded.chunks)
+    assert read(update) == read(UPDATE, extra)
+    assert folded.snapshot.cut_seq == 2
+    await folds.check_staged(head, folded.snapshot, folded.chunks, folded.digest)
+    assert pid_of(folds) is not None
+
+
+async def test_a_small_document_needs_no_process(folds: FoldProcess) -> None:
+    update = Editor(7).write("small")
+    assert read(await fold(folds, update)) == read(update)
+    assert pid_of(folds) is None
+
+
+async def test_one_process_serves_all_who_ask_at_once(folds: FoldProcess) -> None:
+    updates = [Editor(client).write("abcd"[client] * 2 * FOLD_INLINE_BYTES) for client in range(4)]
+    found = await asyncio.gather(*(fold(folds, update) for update in updates))
+    assert [read(update) for update in found] == [read(update) for update in updates]
+
+
+async def test_an_error_is_the_answer_and_the_process_goes_on(folds: FoldProcess) -> None:
+    pid = await started(folds)
+    row = stored(UPDATE).rows[0]
+    broken = JournalRow(
+        row.seq, row.created_ms, row.byte_length, row.checksum, row.data[:-1] + b"!"
+    )
+    document = stored(UPDATE)
+    damaged = StoredDocument(document.sealed_head, None, (), (broken,))
+    with pytest.raises(Damaged) as caught:
+        await folds.fold_stored(damaged, None, 1)
+    assert (caught.value.document, "row 1" in caught.value.part) == ("n", True)
+    await fold(folds)
+    assert pid_of(folds) == pid
+
+
+async def test_errors_cross_over_with_their_facts() -> None:
+    """What a caller reads of an error it must be able to read of one that has travelled."""
+    sent: list[StoreError] = [Damaged("n", "part", "a", "b"), UpdateTooLarge("it", 2, 1)]
+    for error in sent:
+        data = fold_process.pack(error)
+        received = fold_process.unpack(data[fold_process.LENGTH.size :])
+        assert (type(received), str(received)) == (type(error), str(error))
+        assert vars(received) == vars(error)
+
+
+# ---- no answers ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])
+async def test_a_process_that_dies_half_way_is_an_error_that_says_how(
+    folds: FoldProcess, how: signal.Signals
+) -> None:
+    folding = await half_way(folds)
+    pid = pid_of(folds)
+    assert pid is not None
+    os.kill(pid, how)
+    os.kill(pid, signal.SIGCONT)
+    with pytest.raises(FoldFailed, match=how.name) as caught:
+        await folding
+    assert caught.value.document == "n"
+    assert read(await fold(folds)) == read(UPDATE)
+
+
+async def test_a_process_that_died_while_nobody_asked_is_replaced(folds: FoldProcess) -> None:
+    pid = await started(folds)
+    assert folds._process is not None
+    os.kill(pid, signal.SIGKILL)
+    await folds._process.wait()
+    assert read(await fold(folds)) == read(UPDATE)
+
+
+async def test_a_job_at_the_moment_of_its_death_has_an_answer_or_an_error(
+    folds: FoldProcess,
+) -> None:
+    os.kill(await started(folds), signal.SIGKILL)
+    (outcome,) = await asyncio.gather(fold(folds), return_exceptions=True)
+    assert isinstance(outcome, bytes | FoldFailed)
+    assert read(await fold(folds)) == read(UPDATE)
+
+
+async def test_a_process_that_hangs_is_ended_after_a_while(
+    folds: FoldProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folding = await half_way(folds)
+    pid = pid_of(folds)
+    folding.cancel()
+    await asyncio.gather(folding, return_exceptions=True)
+    monkeypatch.setattr(fold_process, "FOLD_TIMEOUT_S", 0.01)
+    with pytest.raises(FoldFailed, match="did not answer"):
+        await fold(folds)
+    assert pid is not None
+    assert not is_alive(pid)
+    monkeypatch.undo()
+    assert read(await fold(folds)) == read(UPDATE)
+
+
+async def test_one_who_gives_up_half_way_leaves_no_answer_to_the_next(folds: FoldProcess) -> None:
+    folding = await half_way(folds)
+    pid = pid_of(folds)
+    folding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await folding
+    assert pid is not None
+    assert not is_alive(pid)
+    other = Editor(9).write("y" * 2 * FOLD_INLINE_BYTES)
+    assert read(await fold(folds, other)) == read(other)
+
+
+async def test_one_who_gives_up_before_its_turn_disturbs_nobody(folds: FoldProcess) -> None:
+    folding = await half_way(folds)
+    pid = pid_of(folds)
+    assert pid is not None
+    waiting = asyncio.ensure_future(fold(folds))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    os.kill(pid, signal.SIGCONT)
+    assert read(await folding) == read(UPDATE)
+    assert pid_of(folds) == pid
+
+
+GARBAGE = {
+    "text": "print('hello, this is no message at all', flush=True)",
+    "a length of nearly everything": "os.write(1, b'\\xff' * 8)",
+    "bytes that are no pickle": "os.write(1, struct.pack('<Q', 5) + b'12345')",
+    "a pickle of what is not there": "os.write(1, struct.pack('<Q', 9) + b'cno\\nthere\\n')",
+    "a pickle that ends early": "os.write(1, struct.pack('<Q', 2) + b'\\x80\\x05')",
+}
+
+
+@pytest.mark.parametrize("answer", GARBAGE.values(), ids=GARBAGE)
+async def test_garbage_for_an_answer_ends_the_process(
+    folds: FoldProcess, worker: Callable[[str], None], answer: str
+) -> None:
+    worker(f"import os, struct, sys\nsys.stdin.buffer.read(8)\n{answer}\nsys.stdin.read()\n")
+    with pytest.raises(FoldFailed, match="no message"):
+        await fold(folds)
+    assert pid_of(folds) is None
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [("raise SystemExit(3)", "exit code 3"), ("import os; os.abort()", "SIGABRT")],
+)
+async def test_a_process_that_does_not_come_up_is_an_error(
+    folds: FoldProcess, worker: Callable[[str], None], program: str, reason: str
+) -> None:
+    worker(program)
+    with pytest.raises(FoldFailed, match=reason):
+        await fold(folds)
+
+
+async def test_a_python_that_is_gone_is_an_error(
+    folds: FoldProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(fold_process.sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(FoldFailed, match="did not start"):
+        await fold(folds)
+    monkeypatch.undo()
+    assert read(await fold(folds)) == read(UPDATE)
+
+
+# ---- its end ------------------------------------------------------------------------------------
+
+
+async def test_an_idle_process_is_ended_and_the_next_job_starts_another(
+    folds: FoldProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fold_process, "FOLD_IDLE_S", 0)
+    pid = await started(folds)
+    while is_alive(pid):  # noqa: ASYNC110  (the kernel announces this to nobody)
+        await asyncio.sleep(0)
+    assert read(await fold(folds)) == read(UPDATE)
+
+
+async def test_jobs_right_when_it_is_ended_for_idleness_are_done(
+    folds: FoldProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At no moment is one that is about to end given work."""
+    monkeypatch.setattr(fold_process, "FOLD_IDLE_S", 0)
+    await started(folds)
+    for turns in range(8):
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        assert read(await fold(folds)) == read(UPDATE)
+
+
+async def test_closing_ends_it(folds: FoldProcess) -> None:
+    pid = await started(folds)
+    await folds.close()
+    assert not is_alive(pid)
+    await folds.close()
+
+
+async def test_it_ends_with_its_parent(folds: FoldProcess) -> None:
+    """However the parent dies, the kernel closes its end of the pipe."""
+    await started(folds)
+    process = folds._process
+    assert process is not None
+    assert process.stdin is not None
+    process.stdin.close()
+    assert await process.wait() == 0
+
+
+def test_the_worker_reads_jobs_until_its_input_ends(tmp_path: Path) -> None:
+    path = tmp_path / "jobs"
+    document = stored(UPDATE)
+    path.write_bytes(fold_process.pack(("fold_stored", (document, None, 1))) + b"\0\0")
+    with path.open("rb") as jobs:
+        assert fold_worker._read(jobs) == ("fold_stored", (document, None, 1))
+        assert fold_worker._read(jobs) is None
+
+
+def test_no_pending_is_left_out_by_a_fold() -> None:
+    """Field note 2, for what the process is asked to do."""
+    waiting = Editor(8)
+    waiting.write("first")
+    later = waiting.write("second")
+    folded = fold_process.folding.fold_stored(stored(UPDATE, later), None, 1)
+    update = format.join_snapshot(stored(UPDATE).sealed_head.head, folded.snapshot, folded.chunks)
+    assert (
+        crdt.difference(crdt.Replica([UPDATE, later]).content(), crdt.Replica([update]).content())
+        is None
+    )
