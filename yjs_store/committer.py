@@ -108,9 +108,14 @@ class Committer:
         """Wait until all that was marked before is settled or failed."""
         await self._idle.wait()
 
+    def begin_closing(self) -> None:
+        """From now on give up, aloud, what storage does not take in a few attempts."""
+        self._retrier.is_closing = True
+
     async def close(self) -> None:
         """Store what is left, then stop. Whatever cannot be stored is failed."""
-        self._closing = self._retrier.is_closing = True
+        self.begin_closing()
+        self._closing = True
         self._wake.set()
         await self._task
 

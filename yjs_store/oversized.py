@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from yjs_store.document import Document
-from yjs_store.errors import StoreError
+from yjs_store.errors import DocumentFailed, StoreError
 from yjs_store.records import Head
 from yjs_store.retrying import Retrier, StorageState
 
@@ -23,6 +23,7 @@ class OversizedGuard:
         self._store = store
         self._retrier = Retrier("oversized updates", self.state)
         self._tasks: dict[asyncio.Task[None], str] = {}
+        self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def take(self, document: Document, update: bytes) -> None:
         """Begin to store; the document is settled or failed at the end."""
@@ -34,10 +35,14 @@ class OversizedGuard:
     async def _run(self, document: Document, update: bytes) -> None:
         try:
             head = await self._retrier.run(lambda: self._store(document, update))
+            document.settled_oversized(head, update)
         except StoreError as error:
             document.failed(error)
-        else:
-            document.settled_oversized(head, update)
+        except Exception as error:  # noqa: BLE001  (handed to the one who supervises)
+            # A defect must not leave the document waiting for ever.
+            document.failed(DocumentFailed(document.name, repr(error)))
+            if not self._broken.done():
+                self._broken.set_exception(error)
 
     @property
     def is_busy(self) -> bool:
@@ -49,11 +54,14 @@ class OversizedGuard:
         return name in self._tasks.values()
 
     async def wait_idle(self) -> None:
-        """Wait until none is under way; raise the defect that ended one."""
+        """Wait until none is under way."""
         while self._tasks:
             await asyncio.gather(*self._tasks)
 
-    async def close(self) -> None:
-        """Store what is under way; what storage does not take in a few attempts is failed."""
+    async def wait_broken(self) -> None:
+        """Wait until one has ended of a defect, and raise that; for supervisors."""
+        await asyncio.shield(self._broken)
+
+    def begin_closing(self) -> None:
+        """From now on give up, aloud, what storage does not take in a few attempts."""
         self._retrier.is_closing = True
-        await self.wait_idle()

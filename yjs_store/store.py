@@ -400,6 +400,7 @@ class Store:
         tasks = [
             asyncio.create_task(self._committer.wait_stopped()),
             asyncio.create_task(self._keeper.wait_stopped()),
+            asyncio.create_task(self._guard.wait_broken()),
         ]
         if self._scrubber is not None:
             tasks.append(asyncio.create_task(self._scrubber.wait_stopped()))
@@ -417,7 +418,11 @@ class Store:
         if self._scrubber is not None:
             await self._scrubber.close()
         await self._keeper.close()
-        await self._guard.close()
+        self._guard.begin_closing()
+        self._committer.begin_closing()
+        # Before the committer stops: an update that is found to be oversized only when its
+        # round is folded is published between two commits.
+        await self.wait_settled()
         await self._committer.close()
         await self._folds.close()
         await self._opened.close()

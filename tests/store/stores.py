@@ -41,6 +41,7 @@ class WatchedBackend(SqliteBackend):
         self.after: dict[str, Hook] = {}
         self.commits: list[list[tuple[str, int]]] = []
         self.failures: list[StoreError] = []
+        self.room: int | None = None
         self._failed = asyncio.Event()
 
     async def append(self, appends: Sequence[Append]) -> Sequence[int]:
@@ -66,6 +67,14 @@ class WatchedBackend(SqliteBackend):
         stored = await super().load(name)
         await self._run(self.after, "load")
         return stored
+
+    async def create(self, sealed: SealedHead) -> int:
+        await self._run(self.before, "create")
+        return await super().create(sealed)
+
+    async def room_left(self) -> int:
+        await self._run(self.before, "room_left")
+        return await super().room_left() if self.room is None else self.room
 
     async def stage(self, head: Head, snapshot: Snapshot, chunks: Sequence[Chunk]) -> int:
         await self._run(self.before, "stage")
