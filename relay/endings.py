@@ -8,6 +8,7 @@ from yjs_store import (
     StoreError,
     StoreUnavailable,
     UpdateRefused,
+    UpdateTooLarge,
 )
 
 
@@ -15,7 +16,8 @@ def ending_for(error: StoreError) -> tuple[CloseCode, str]:
     """Return code and reason; the reason has no facts that are only for operators."""
     match error:
         case UpdateRefused():
-            return CloseCode.UPDATE_REFUSED, str(error)
+            is_too_large = isinstance(error, UpdateTooLarge)
+            return CloseCode.TOO_LARGE if is_too_large else CloseCode.UPDATE_REFUSED, str(error)
         case NameRefused():
             return CloseCode.BAD_REQUEST, str(error)
         case DocumentDeleted():

@@ -29,6 +29,7 @@ from yjs_store.errors import (
     StoreUnavailable,
     StoreUnusable,
     UpdateRefused,
+    UpdateTooLarge,
     WriterSuperseded,
 )
 from yjs_store.health import Degradation, Trouble
@@ -77,6 +78,7 @@ __all__ = [
     "Submission",
     "Trouble",
     "UpdateRefused",
+    "UpdateTooLarge",
     "WriterSuperseded",
     "check_name",
     "check_update",

@@ -53,7 +53,7 @@ async def run_checkpoint(
         Damaged: what is stored cannot be read; nothing was changed.
         FoldFailed: the fold process died; nothing was changed.
         WriterSuperseded, StoreUnavailable: nothing was published; what was staged is retired.
-        UpdateRefused: the document would be too large.
+        UpdateTooLarge: the document would be.
         DocumentMissing, DocumentDeleted: there is nothing to fold.
     """
     stored = await backend.load(name)

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from yjs_store import crdt, format
 from yjs_store.committer import ELSEWHERE, Committer, Elsewhere
-from yjs_store.errors import Damaged, DocumentFailed, StoreError, UpdateRefused
+from yjs_store.errors import Damaged, DocumentFailed, StoreError, UpdateRefused, UpdateTooLarge
 from yjs_store.limits import (
     FOLD_BYTES_MAX,
     FOLD_UPDATES_MAX,
@@ -108,8 +108,8 @@ class Document:
         if self.error is not None:
             sender.refused(update, self.error)
         elif len(update) > UPDATE_BYTES_MAX:
-            text = f"the update has {len(update)} bytes; the bound is {UPDATE_BYTES_MAX}"
-            sender.refused(update, UpdateRefused(text))
+            error = UpdateTooLarge("the update", len(update), UPDATE_BYTES_MAX)
+            sender.refused(update, error)
         else:
             self._gathered.append(Submission(update, sender, repeats))
             self._mark()
@@ -296,6 +296,16 @@ class Document:
     def settled_oversized(self, head: Head, update: bytes) -> None:
         """Hear that the update that was too large for a row is durable, in a snapshot."""
         self._settle(head, format.seal_row(head.uid, head.last_seq, head.updated_ms, update))
+
+    def refused_oversized(self, error: UpdateRefused) -> None:
+        """Hear that the update that was too large for a row cannot be kept at all.
+
+        The replica has it already, so the document must be loaded again without it. Only who
+        sent it is told of the refusal (P5).
+        """
+        if self._round is not None:
+            self._round.refused.extend((submission, error) for submission in self._round.stored)
+        self.failed(DocumentFailed(self.name, f"an update was refused: {error}"))
 
     def _settle(self, head: Head, row: JournalRow | None) -> None:
         """Tell everybody of what is durable now."""

@@ -19,6 +19,7 @@
     ├── FoldFailed            the fold process died or hung; nothing was changed
     ├── NameRefused           not a document name
     └── UpdateRefused         these bytes are not a Yjs update that can be kept (P5)
+        └── UpdateTooLarge    it is above a bound, or its document would be
 """
 
 from typing import ClassVar
@@ -146,3 +147,17 @@ class NameRefused(StoreError):
 
 class UpdateRefused(StoreError):
     """The bytes are not a Yjs update that can be kept; nothing was stored (P5)."""
+
+
+class UpdateTooLarge(UpdateRefused):
+    """The update is above a bound, or its document would be with it; nothing was stored."""
+
+    def __init__(self, what: str, byte_length: int, byte_length_max: int) -> None:
+        super().__init__(f"{what} has {byte_length} bytes; the bound is {byte_length_max}")
+        self.what = what
+        self.byte_length = byte_length
+        self.byte_length_max = byte_length_max
+
+    def __reduce__(self) -> tuple[type["UpdateTooLarge"], tuple[str, int, int]]:
+        """Let it cross from the fold process with its facts."""
+        return UpdateTooLarge, (self.what, self.byte_length, self.byte_length_max)

@@ -6,7 +6,7 @@ Both run in the fold process when a document is not small; what crosses over is 
 from dataclasses import dataclass, replace
 
 from yjs_store import crdt, format
-from yjs_store.errors import Damaged, UpdateRefused
+from yjs_store.errors import Damaged, UpdateRefused, UpdateTooLarge
 from yjs_store.limits import SNAPSHOT_BYTES_MAX
 from yjs_store.records import Chunk, Head, Snapshot, StoredDocument
 
@@ -26,7 +26,7 @@ def fold_stored(stored: StoredDocument, extra: bytes | None, now_ms: int) -> Fol
 
     Raises:
         Damaged: what is stored is not what was written, or does not decode.
-        UpdateRefused: the snapshot would be larger than the format allows.
+        UpdateTooLarge: the snapshot would be larger than the format allows.
     """
     head, updates = format.assemble(stored)
     cut_seq = head.last_seq
@@ -41,9 +41,7 @@ def fold_stored(stored: StoredDocument, extra: bytes | None, now_ms: int) -> Fol
     if difference is not None:
         raise Damaged(head.name, "candidate", "the content of its source", difference)
     if len(update) > SNAPSHOT_BYTES_MAX:
-        raise UpdateRefused(
-            f"the document would take {len(update)} bytes; the bound is {SNAPSHOT_BYTES_MAX}"
-        )
+        raise UpdateTooLarge("the document with it", len(update), SNAPSHOT_BYTES_MAX)
     chunks = tuple(format.cut_chunks(head.uid, update))
     snapshot = format.snapshot_manifest(head.uid, cut_seq, now_ms, update, chunks)
     return Folded(snapshot, chunks)

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from yjs_store.document import Document
-from yjs_store.errors import DocumentFailed, StoreError
+from yjs_store.errors import DocumentFailed, StoreError, UpdateRefused
 from yjs_store.records import Head
 from yjs_store.retrying import Retrier, StorageState
 
@@ -36,6 +36,8 @@ class OversizedGuard:
         try:
             head = await self._retrier.run(lambda: self._store(document, update))
             document.settled_oversized(head, update)
+        except UpdateRefused as error:
+            document.refused_oversized(error)
         except StoreError as error:
             document.failed(error)
         except Exception as error:  # noqa: BLE001  (handed to the one who supervises)

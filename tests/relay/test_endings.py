@@ -15,6 +15,7 @@ from yjs_store import (
     StoreFailing,
     StoreFull,
     UpdateRefused,
+    UpdateTooLarge,
     WriterSuperseded,
 )
 
@@ -22,6 +23,7 @@ PATH = "/var/lib/relay/relay.db"
 
 ERRORS: list[tuple[StoreError, int]] = [
     (UpdateRefused("not a Yjs update"), 4422),
+    (UpdateTooLarge("the update", 70_000_000, 67_108_864), 4413),
     (NameRefused("the document name is empty"), 4400),
     (DocumentDeleted("doc"), 4410),
     (Damaged("doc", "row 3 of " + PATH, "checksum a", "b"), 4502),
