@@ -16,8 +16,8 @@ from yjs_store import StoreError
 
 log = structlog.get_logger("relay.endpoint")
 
-# RFC 6455: protocol error, text that is not UTF-8, message too big.
-_PROTOCOL_FAILURES = frozenset({1002, 1007, 1009})
+# RFC 6455: protocol error, text that is not UTF-8. And ours for a message above the bound.
+_PROTOCOL_FAILURES = frozenset({1002, 1007, CloseCode.TOO_LARGE})
 
 
 class WebsocketEndpoint:

@@ -10,6 +10,10 @@ MIB: Final = 1024 * KIB
 # The largest update in one Sync message, and room for its type and length.
 FRAME_BYTES_MAX: Final = UPDATE_BYTES_MAX + 64
 
+# How long the rest of a larger message is read and thrown away, so that its sender, who is still
+# sending, gets to read the close frame; stock clients give up after as long.
+REFUSED_FRAME_DISCARD_S: Final = 30.0
+
 # A numbered message has at least two bytes, so a frame could hold millions; clients send a few.
 MESSAGES_PER_FRAME_MAX: Final = 1000
 

@@ -472,11 +472,11 @@ async def test_a_frame_over_the_bound_is_logged_though_the_websocket_layer_ends_
     async with AsgiSocket.open(hub, "doc") as socket:
         await socket.next()
         with structlog.testing.capture_logs() as logs:
-            socket.disconnect(1009)
+            socket.disconnect(4413)
             async with deadline():
                 await socket.task
     (entry,) = logs
-    assert (entry["event"], entry["code"], entry["document"]) == ("connection failed", 1009, "doc")
+    assert (entry["event"], entry["code"], entry["document"]) == ("connection failed", 4413, "doc")
 
 
 async def test_a_client_that_goes_as_clients_do_leaves_no_warning(hub: Hub) -> None:

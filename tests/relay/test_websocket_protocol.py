@@ -141,14 +141,33 @@ async def test_what_happens_to_others_is_no_harm_to_a_sound_document(
         assert text_of(message.update) == SECRET
 
 
+def header_of(length: int) -> bytes:
+    """The head of a binary frame, masked with zeros."""
+    return b"\x82\xff" + length.to_bytes(8, "big") + bytes(4)
+
+
 async def test_a_frame_over_the_bound_is_refused_at_its_header(server: ServerProcess) -> None:
     async with connected(server, "/ws/too-big") as socket:
         await socket.recv()
-        length = FRAME_BYTES_MAX + 1
-        socket.transport.write(b"\x82\xff" + length.to_bytes(8, "big") + bytes(4) + b"\x00\x02")
-        assert (await closed(socket))[0] == 1009
+        socket.transport.write(header_of(FRAME_BYTES_MAX + 1) + b"\x00\x02")
+        code, reason = await closed(socket)
+        assert (code, "64 MiB" in reason) == (4413, True)
     entry = await asyncio.to_thread(server.wait_log, lambda e: e.get("document") == "too-big")
-    assert (entry["code"], entry["level"]) == (1009, "warning")
+    assert (entry["code"], entry["level"], entry["reason"]) == (4413, "warning", reason)
+
+
+async def test_what_came_whole_before_a_frame_over_the_bound_is_stored(
+    server: ServerProcess,
+) -> None:
+    """P5: also when both are in one packet."""
+    async with connected(server, "/ws/before") as socket, connected(server, "/ws/before") as other:
+        await socket.recv()
+        update = wire.encode_update(UPDATE)
+        head = bytes((0x82, 0x80 | len(update))) + bytes(4)
+        socket.transport.write(head + update + header_of(FRAME_BYTES_MAX + 1))
+        assert (await closed(socket))[0] == 4413
+        assert await other.recv() == wire.encode_sync_step_1(b"\x00")
+        assert await other.recv() == update
 
 
 async def test_fragments_are_bounded_together(server: ServerProcess) -> None:
@@ -157,7 +176,7 @@ async def test_fragments_are_bounded_together(server: ServerProcess) -> None:
         first = FRAME_BYTES_MAX // 2
         with contextlib.suppress(websockets.ConnectionClosed):
             await socket.send([bytes(first), bytes(first), bytes(first)])
-        assert (await closed(socket))[0] == 1009
+        assert (await closed(socket))[0] == 4413
 
 
 async def test_text_that_is_not_utf8_is_closed_as_the_rfc_says(server: ServerProcess) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from urllib.parse import quote
 
+from relay.limits import FRAME_BYTES_MAX
 from yjs_store import open_store
 
 from .node import NodeProcess
@@ -33,8 +34,8 @@ from .ywire import (
 )
 
 TEXT_FRAME = 1003
-TOO_BIG = 1009
 BAD_REQUEST = 4400
+TOO_LARGE = 4413
 UPDATE_REFUSED = 4422
 
 CLOSE = 0x88
@@ -243,9 +244,16 @@ async def test_a_frame_too_big_is_refused_at_its_header(server: RunningServer) -
         log_lines = len(server.log)
         async with raw_websocket(server, "big") as bad:
             await bad.send(frame(BINARY, b"\0\2", length=2**31))
-            assert close_code(await bad.read_to_end()) == TOO_BIG
+            assert close_code(await bad.read_to_end()) == TOO_LARGE
         await good.wait_confirmed(await good.insert(0, "unharmed"))
-        await server.wait_log(rf"\[(warning|error) .*code={TOO_BIG}\b", after=log_lines)
+        await server.wait_log(rf"\[(warning|error) .*code={TOO_LARGE}\b", after=log_lines)
+
+
+async def test_one_who_is_still_sending_what_is_refused_reads_why(server: RunningServer) -> None:
+    """A socket closed on unread bytes would be reset, and the close frame with it."""
+    async with raw_websocket(server, "big") as bad:
+        await bad.send(frame(BINARY, bytes(FRAME_BYTES_MAX + 1)))
+        assert close_code(await bad.read_to_end()) == TOO_LARGE
 
 
 async def test_paths_that_name_no_document_are_closed_for_good(server: RunningServer) -> None:
