@@ -41,7 +41,9 @@ def _read(stream: BinaryIO) -> Any:
     length = stream.read(LENGTH.size)
     if len(length) < LENGTH.size:
         return None
-    return unpack(stream.read(LENGTH.unpack(length)[0]))
+    data = stream.read(byte_length := LENGTH.unpack(length)[0])
+    # A parent that dies in the middle of a job leaves half of it in the pipe.
+    return unpack(data) if len(data) == byte_length else None
 
 
 def _write(stream: BinaryIO, message: Any) -> None:

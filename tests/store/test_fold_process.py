@@ -307,10 +307,13 @@ async def test_it_ends_with_its_parent(folds: FoldProcess) -> None:
     assert await process.wait() == 0
 
 
-def test_the_worker_reads_jobs_until_its_input_ends(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", [0, 2, 8, 100])
+def test_the_worker_reads_jobs_until_its_input_ends(tmp_path: Path, kept: int) -> None:
+    """Also in the middle of one, as a parent that is killed leaves it."""
     path = tmp_path / "jobs"
     document = stored(UPDATE)
-    path.write_bytes(fold_process.pack(("fold_stored", (document, None, 1))) + b"\0\0")
+    job = fold_process.pack(("fold_stored", (document, None, 1)))
+    path.write_bytes(job + job[:kept])
     with path.open("rb") as jobs:
         assert fold_worker._read(jobs) == ("fold_stored", (document, None, 1))
         assert fold_worker._read(jobs) is None

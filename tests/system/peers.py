@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Self
+from typing import NamedTuple, Self
 
 from pycrdt import Array, Doc, Map, Text, XmlFragment, get_update
 from websockets.asyncio.client import ClientConnection, connect
@@ -30,6 +30,17 @@ from .ywire import (
 Document = Doc[Text | Map | Array | XmlFragment]
 
 
+class Replicas(NamedTuple):
+    """What a client has of a document, over all its connections; see Peer."""
+
+    doc: Document
+    confirmed: Document
+
+
+def new_replicas(client_id: int | None = None) -> Replicas:
+    return Replicas(Doc(client_id=client_id), Doc())
+
+
 class Peer:
     """One connection, the document edited on it, and what the server said.
 
@@ -37,11 +48,10 @@ class Peer:
     sent: what this client saw of others and what was echoed to it, so what must never be lost.
     """
 
-    def __init__(self, socket: ClientConnection, document: str, client_id: int | None) -> None:
+    def __init__(self, socket: ClientConnection, document: str, replicas: Replicas) -> None:
         self.socket = socket
         self.document = document
-        self.doc: Document = Doc(client_id=client_id)
-        self.confirmed: Document = Doc()
+        self.doc, self.confirmed = replicas
         self.messages: list[Message] = []
         self.updates: list[bytes] = []
         self.awareness: dict[int, AwarenessEntry] = {}
@@ -57,15 +67,21 @@ class Peer:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, url: str, document: str, *, path: str | None = None, client_id: int | None = None
+        cls,
+        url: str,
+        document: str,
+        *,
+        path: str | None = None,
+        client_id: int | None = None,
+        earlier: Replicas | None = None,
     ) -> AsyncIterator[Self]:
-        """Connect, and say nothing."""
+        """Connect, and say nothing; with what it had ``earlier`` a client comes back."""
         address = url + (f"/ws/{document}" if path is None else path)
         # One frame at a time is kept unread, so that a paused reader is a slow one to the server.
         async with connect(
             address, proxy=None, compression=None, max_size=None, max_queue=1, ping_interval=None
         ) as socket:
-            peer = cls(socket, document, client_id)
+            peer = cls(socket, document, earlier or new_replicas(client_id))
             try:
                 yield peer
             finally:
@@ -76,17 +92,24 @@ class Peer:
     @classmethod
     @asynccontextmanager
     async def join(
-        cls, url: str, document: str, *, path: str | None = None, client_id: int | None = None
+        cls,
+        url: str,
+        document: str,
+        *,
+        path: str | None = None,
+        client_id: int | None = None,
+        earlier: Replicas | None = None,
     ) -> AsyncIterator[Self]:
-        """Connect, and synchronize as a client does."""
-        async with cls.open(url, document, path=path, client_id=client_id) as peer:
+        """Connect, and synchronize as a client does; see ``open``."""
+        async with cls.open(url, document, path=path, client_id=client_id, earlier=earlier) as peer:
             await peer.sync()
             yield peer
 
     # -------------------------------------------------------------- sending
 
     async def sync(self) -> None:
-        await self.send(step1(self.doc.get_state()))
+        # From what is confirmed: who comes back learns, too, what was stored of its own edits.
+        await self.send(step1(self.confirmed.get_state()))
         await self.until(lambda: self.is_synced, "SyncStep2 arrives")
 
     async def send(self, frame: bytes | str) -> None:

@@ -2,18 +2,20 @@
 
 import asyncio
 import random
-import sqlite3
 from contextlib import AsyncExitStack, suppress
 
-from pycrdt import merge_updates
 from websockets.exceptions import ConnectionClosed
 
-from yjs_store import open_store
-
 from .conftest import StartServer
-from .peers import Document, Peer, array_of, covers, document_of, map_of, text_of
+from .crashing import (
+    check_nothing_is_missing,
+    content_of,
+    edit_at_random,
+    read_store,
+    unconfirmed,
+)
+from .peers import Peer
 from .server import RunningServer
-from .ywire import decode_state_vector
 
 KILLS = 20
 DOCUMENTS = tuple(f"killed/{i}" for i in range(3))
@@ -36,7 +38,7 @@ async def test_nothing_seen_or_echoed_is_missing_after_twenty_kills_under_load(
         if kill:
             await server.start()
         writers, peers = await load_until_killed(server, chance, tag=f"{kill:02}")
-        stored = await read_store(server)
+        stored = await read_store(server, DOCUMENTS)
         for name in DOCUMENTS:
             check_nothing_is_missing([p for p in peers if p.document == name], stored[name])
         seen += sum(len(peer.updates) for peer in peers)
@@ -103,48 +105,3 @@ async def write_until_closed(peer: Peer, chance: random.Random, tag: str) -> Non
             await peer.until(
                 lambda: peer.closed is not None or unconfirmed(peer) < UNCONFIRMED_MAX, "echoes"
             )
-
-
-def edit_at_random(doc: Document, chance: random.Random, token: str) -> None:
-    """Only delete, now and then; otherwise leave a token for good, and more that may go."""
-    text = text_of(doc)
-    if len(text) > 200 and chance.random() < 0.3:
-        del text[chance.randrange(100) : chance.randrange(101, 200)]
-        return
-    array_of(doc).append(token)
-    map_of(doc)[f"key {chance.randrange(20)}"] = token
-    text.insert(chance.randrange(len(text) + 1), f"<{token}>")
-
-
-def unconfirmed(peer: Peer) -> int:
-    """How many of its own structs a client has no receipt for."""
-    own = peer.doc.client_id
-    made, back = (decode_state_vector(doc.get_state()) for doc in (peer.doc, peer.confirmed))
-    return made.get(own, 0) - back.get(own, 0)
-
-
-async def read_store(server: RunningServer) -> dict[str, Document]:
-    """Open the store as it was left behind, and read every document of it."""
-    async with open_store(server.store_url) as store:
-        documents = {name: document_of(await store.load(name)) for name in DOCUMENTS}
-    database = sqlite3.connect(server.store_path)
-    try:
-        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    finally:
-        database.close()
-    return documents
-
-
-def check_nothing_is_missing(peers: list[Peer], stored: Document) -> None:
-    """Compare what is stored of one document with what each of its clients was sent."""
-    tokens = set(array_of(stored).to_py() or [])
-    for peer in peers:
-        missing = set(array_of(peer.confirmed).to_py() or []) - tokens
-        assert not missing, f"{peer.document}: {len(missing)} seen, e.g. {sorted(missing)[:5]}"
-    seen = merge_updates(*{update for peer in peers for update in peer.updates})
-    is_complete = covers(stored, seen)
-    assert is_complete, f"{peers[0].document}: structs or deletions that were seen"
-
-
-def content_of(doc: Document) -> tuple[object, object, str]:
-    return array_of(doc).to_py(), map_of(doc).to_py(), str(text_of(doc))
