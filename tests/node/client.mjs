@@ -98,6 +98,8 @@ const insertInto = (target, { at, text, values, attributes }) =>
 
 const steps = {
   insert: insertInto,
+  /** Inserts `text` so many times over: no line of JSON need be as long as a large paste. */
+  paste: (target, { at, text, times }) => target.insert(at, text.repeat(times)),
   push: (target, { values }) => target.push(values.map(toShared)),
   delete: (target, { at, length }) => target.delete(at, length),
   format: (target, { at, length, attributes }) => target.format(at, length, attributes),

@@ -41,6 +41,12 @@ class RunningServer:
         return self._port
 
     @property
+    def memory_peak_bytes(self) -> int:
+        """What it has held in memory at most, without its fold process."""
+        status = Path(f"/proc/{self._running().pid}/status").read_text()
+        return 1024 * int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0])
+
+    @property
     def is_running(self) -> bool:
         return self._process is not None and self._process.returncode is None
 

@@ -22,8 +22,18 @@ def check_document(
     everything = document_of(*(client.doc.get_update() for client in clients))
     if not covers(everything, stored):
         yield f"{name}: something is stored that no client wrote"
-    if second_decoder and read_with_y_py(stored) != read(stored):
+    if second_decoder and not _is_read_alike(stored):
         yield f"{name}: y-py reads something else than pycrdt"
+
+
+def _is_read_alike(stored: bytes) -> bool:
+    try:
+        return read_with_y_py(stored) == read(stored)
+    except BaseException as error:
+        # A panic in y-py, as where something is missing, is no Exception.
+        if type(error).__name__ != "PanicException":
+            raise
+        return False
 
 
 def check_equal(name: str, stored: Document, clients: Sequence[Client]) -> Iterator[str]:
