@@ -126,7 +126,8 @@ class Document:
 
         Raises:
             UpdateRefused: it does not decode or is too large; nothing was stored.
-            DocumentFailed, WriterSuperseded: open the document again, then try again.
+            DocumentFailed, FoldFailed, WriterSuperseded: nothing was stored; open the document
+                again, then try again.
         """
         waiter = _Waiter()
         self.submit(update, waiter)

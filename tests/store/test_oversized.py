@@ -15,6 +15,7 @@ from yjs_store import (
     DocumentDeleted,
     DocumentFailed,
     DocumentMissing,
+    FoldFailed,
     Store,
     StoreError,
     StoreFull,
@@ -24,7 +25,6 @@ from yjs_store import (
     folding,
 )
 from yjs_store.breaker import BreakerState
-from yjs_store.errors import FoldFailed
 from yjs_store.format import check_head
 from yjs_store.limits import DISK_RESERVE_BYTES, JOURNAL_ROW_BYTES_MAX, MIB, UPDATE_BYTES_MAX
 
