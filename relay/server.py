@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Coroutine
 from types import FrameType
+from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
@@ -37,6 +38,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     Raises:
         StoreUnusable, ConfigError: it cannot start; the text says why.
     """
+    _check_keeps(settings.store)
     policy = CheckpointPolicy(rows_max=settings.checkpoint_rows)
     listener = _listen(settings.host, settings.port)
     try:
@@ -153,6 +155,15 @@ class _Server(uvicorn.Server):
         """Take no new connections."""
         for server in self.servers:
             server.close()
+
+
+def _check_keeps(store: str) -> None:
+    # P1: a receipt says that an update survives the process.
+    if urlsplit(store).scheme == "memory":
+        raise ConfigError(
+            f"store: {store!r} is gone when the server stops; it is for tests of programs that"
+            " use yjs_store: write sqlite:///relative/path.db"
+        )
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from yjs_store import crdt, format
 from yjs_store.backend import Backend
+from yjs_store.backends.memory import MemoryBackend
 from yjs_store.backends.sqlite import SqliteBackend
 from yjs_store.breaker import Breaker
 from yjs_store.checkpoint import Staged, run_checkpoint
@@ -443,12 +444,12 @@ async def open_store(
 
     It is created when it does not exist. What is stored is verified in the background at
     ``scrub_bytes_per_s``, not at all with 0. At the end of the block everything submitted is
-    durable.
+    durable. ``memory:`` is a new store each time, for tests: all of it goes at the end.
 
     Raises:
         StoreUnusable: it cannot be opened until a person changes something.
     """
-    backend = SqliteBackend(sqlite_path(url))
+    backend = _backend_at(url)
     await backend.open()
     store = Store(
         backend, policy or CheckpointPolicy(), clock_ms, make_uid, chance, scrub_bytes_per_s
@@ -457,6 +458,10 @@ async def open_store(
         yield store
     finally:
         await store.close()
+
+
+def _backend_at(url: str) -> Backend:
+    return MemoryBackend() if url == "memory:" else SqliteBackend(sqlite_path(url))
 
 
 async def _assemble(stored: StoredDocument) -> tuple[Head, list[bytes]]:

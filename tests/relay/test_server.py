@@ -48,6 +48,14 @@ async def test_a_part_that_breaks_ends_the_server_with_an_error(
     assert isinstance(entry["exc_info"], ZeroDivisionError)
 
 
+@pytest.mark.parametrize("store", ["memory:", "memory://x", "Memory:"])
+async def test_a_store_that_cannot_keep_the_promises_is_refused(store: str) -> None:
+    """P1: a receipt would say what is not so."""
+    settings = load_settings({"port": 0, "store": store}, None)
+    with pytest.raises(ConfigError, match="gone when the server stops"):
+        await serve(settings, lambda _: None)
+
+
 async def test_a_store_that_cannot_be_opened_frees_the_port(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from yjs_store import (
     StoreError,
     Submission,
 )
+from yjs_store.backend import Backend
 from yjs_store.backends.sqlite import SqliteBackend
 from yjs_store.records import Append, Chunk, Head, SealedHead, Snapshot, StoredDocument
 from yjs_store.store import new_uid, now_ms
@@ -167,7 +168,7 @@ def plain_uid() -> bytes:
 
 @contextlib.asynccontextmanager
 async def store_over(
-    backend: SqliteBackend,
+    backend: Backend,
     policy: CheckpointPolicy = NEVER,
     clock_ms: Callable[[], int] = now_ms,
     make_uid: Callable[[], bytes] = plain_uid,

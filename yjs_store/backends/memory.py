@@ -1,0 +1,179 @@
+"""Documents in memory, for tests of what is built on the store: nothing outlives the process."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from yjs_store.backends import memory_read, memory_storage, memory_write
+from yjs_store.backends.memory_storage import MemoryStorage
+from yjs_store.errors import StoreClosed, StoreUnusable
+from yjs_store.records import (
+    Append,
+    Chunk,
+    Extent,
+    Head,
+    Remains,
+    SealedHead,
+    SetAside,
+    Snapshot,
+    Statistics,
+    StoredDocument,
+)
+
+_Result = TypeVar("_Result")
+
+
+class MemoryReader:
+    """The reading half; its contract is ``Reader``."""
+
+    def __init__(self, storage: MemoryStorage) -> None:
+        self._storage = storage
+        self._is_open = False
+
+    async def open(self) -> None:
+        """See Reader.open."""
+        if self._storage.epoch == 0:
+            raise StoreUnusable("nobody has opened this storage for writing yet")
+        self._is_open = True
+
+    async def close(self) -> None:
+        """See Reader.close."""
+        self._is_open = False
+
+    async def _read(self, work: Callable[[MemoryStorage], _Result]) -> _Result:
+        self._check_open()
+        # Every other storage lets somebody else run meanwhile.
+        await asyncio.sleep(0)
+        self._check_open()
+        return work(self._storage)
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise StoreClosed("the store is closed")
+
+    async def load(self, name: str) -> StoredDocument | None:
+        """See Reader.load."""
+        return await self._read(lambda storage: memory_read.load(storage, name))
+
+    async def load_by_id(self, document_id: int) -> StoredDocument | None:
+        """See Reader.load_by_id."""
+        return await self._read(lambda storage: memory_read.load_by_id(storage, document_id))
+
+    async def load_head(self, name: str) -> SealedHead | None:
+        """See Reader.load_head."""
+        return await self._read(lambda storage: memory_read.load_head(storage, name))
+
+    async def load_staged(self, snapshot_id: int) -> tuple[Snapshot, tuple[Chunk, ...]] | None:
+        """See Reader.load_staged."""
+        return await self._read(lambda storage: memory_read.load_staged(storage, snapshot_id))
+
+    async def list_heads(self, prefix: str, after: str | None, limit: int) -> Sequence[SealedHead]:
+        """See Reader.list_heads."""
+        return await self._read(
+            lambda storage: memory_read.list_heads(storage, prefix, after, limit)
+        )
+
+    async def list_extents(self, after_id: int, limit: int) -> Sequence[Extent]:
+        """See Reader.list_extents."""
+        return await self._read(lambda storage: memory_read.list_extents(storage, after_id, limit))
+
+    async def list_set_aside(self) -> Sequence[SetAside]:
+        """See Reader.list_set_aside."""
+        return await self._read(memory_read.list_set_aside)
+
+    async def load_remains(self, name: str) -> Remains | None:
+        """See Reader.load_remains."""
+        return await self._read(lambda storage: memory_read.load_remains(storage, name))
+
+    async def audit(self) -> Sequence[str]:
+        """See Reader.audit."""
+        return await self._read(memory_storage.audit)
+
+    async def statistics(self) -> Statistics:
+        """See Reader.statistics."""
+        return await self._read(memory_read.statistics)
+
+
+class MemoryBackend(MemoryReader):
+    """A backend whose contract is ``Backend``, as far as memory can keep it.
+
+    Opening a second one over the same storage supersedes the first (P7). Without ``storage`` it
+    has one of its own.
+    """
+
+    def __init__(self, storage: MemoryStorage | None = None) -> None:
+        super().__init__(MemoryStorage() if storage is None else storage)
+        self._epoch = 0
+
+    async def open(self) -> None:
+        """See Backend.open."""
+        self._epoch = memory_write.become_writer(self._storage)
+        self._is_open = True
+
+    async def _write(self, work: Callable[[MemoryStorage], _Result]) -> _Result:
+        def run(storage: MemoryStorage) -> _Result:
+            memory_write.check_writer(storage, self._epoch)
+            return work(storage)
+
+        return await self._read(run)
+
+    async def append(self, appends: Sequence[Append]) -> Sequence[int]:
+        """See Backend.append."""
+        return await self._write(lambda storage: memory_write.append(storage, appends))
+
+    async def create(self, sealed: SealedHead) -> int:
+        """See Backend.create."""
+        return await self._write(lambda storage: memory_write.create(storage, sealed))
+
+    async def room_left(self) -> int:
+        """See Backend.room_left: no disk is filled here."""
+        return await self._read(lambda _: sys.maxsize)
+
+    async def stage(self, head: Head, snapshot: Snapshot, chunks: Sequence[Chunk]) -> int:
+        """See Backend.stage."""
+        snapshot_id = await self._write(
+            lambda storage: memory_write.stage_manifest(storage, head, snapshot)
+        )
+        try:
+            for chunk in chunks:
+                await self._stage_chunk(snapshot_id, chunk)
+        except BaseException:
+            memory_write.discard(self._storage, snapshot_id)
+            raise
+        return snapshot_id
+
+    async def _stage_chunk(self, snapshot_id: int, chunk: Chunk) -> None:
+        await self._write(lambda storage: memory_write.stage_chunk(storage, snapshot_id, chunk))
+
+    async def publish(self, before: Head, after: SealedHead) -> None:
+        """See Backend.publish."""
+        await self._write(lambda storage: memory_write.publish(storage, before, after))
+
+    async def discard(self, snapshot_id: int) -> None:
+        """See Backend.discard."""
+        await self._read(lambda storage: memory_write.discard(storage, snapshot_id))
+
+    async def delete(self, before: Head, after: SealedHead) -> None:
+        """See Backend.delete."""
+        await self._write(lambda storage: memory_write.delete(storage, before, after))
+
+    async def forget(self, before: Head) -> bool:
+        """See Backend.forget."""
+        return await self._write(lambda storage: memory_write.forget(storage, before))
+
+    async def trim(self, check: Callable[[SealedHead], Head]) -> bool:
+        """See Backend.trim."""
+        return await self._write(lambda storage: memory_write.trim(storage, check))
+
+    async def replace(self, document_id: int, after: SealedHead, reason: str, now_ms: int) -> int:
+        """See Backend.replace."""
+        return await self._write(
+            lambda storage: memory_write.replace(storage, document_id, after, reason, now_ms)
+        )
+
+    async def discard_set_aside(self, document_id: int) -> bool:
+        """See Backend.discard_set_aside."""
+        return await self._write(
+            lambda storage: memory_write.discard_set_aside(storage, document_id)
+        )
