@@ -1,0 +1,1 @@
+"""What every backend keeps: one suite, run over each of them."""

@@ -1,0 +1,184 @@
+"""A backend's life: opened, closed, opened again; used by many at once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from store.intents import (
+    append,
+    assembled,
+    delete,
+    fresh,
+    intent,
+    opened,
+    publish,
+    published,
+    stage,
+)
+
+from yjs_store import Head, StoreClosed, StoreUnusable, WriterSuperseded, format
+from yjs_store.backend import Backend, Reader
+from yjs_store.format import check_head
+
+from .places import Place
+
+
+async def test_what_was_appended_is_there_after_reopening(place: Place) -> None:
+    for number in range(3):
+        async with opened(place.backend()) as backend:
+            stored = await backend.load("n")
+            head = fresh("n") if stored is None else stored.sealed_head.head
+            await append(backend, head, b"%d" % number)
+    async with opened(place.backend()) as backend:
+        assert await assembled(backend, "n") == [b"0", b"1", b"2"]
+
+
+async def test_what_was_published_deleted_and_trimmed_stays_so_after_reopening(
+    place: Place,
+) -> None:
+    async with opened(place.backend()) as backend:
+        await publish(backend, await append(backend, fresh("folded"), b"one"))
+        await delete(backend, await append(backend, fresh("gone"), b"two"))
+        while await backend.trim(check_head):
+            pass
+    before = place.held()
+    async with opened(place.backend()) as backend:
+        assert await assembled(backend, "folded") == [b"folded"]
+        stored = await backend.load("gone")
+        assert stored is not None
+        assert check_head(stored.sealed_head).deleted_ms == 1
+        assert not await backend.trim(check_head)
+    after = place.held()
+    assert (after.heads, after.rows, after.chunks) == (before.heads, before.rows, before.chunks)
+
+
+async def test_a_backend_can_be_opened_again(place: Place) -> None:
+    backend = place.backend()
+    async with opened(backend):
+        head = await append(backend, fresh("n"), b"one")
+    async with opened(backend):
+        await append(backend, head, b"two")
+        assert await assembled(backend, "n") == [b"one", b"two"]
+
+
+READS: dict[str, Callable[[Reader], Awaitable[object]]] = {
+    "load": lambda reader: reader.load("n"),
+    "load_by_id": lambda reader: reader.load_by_id(1),
+    "load_head": lambda reader: reader.load_head("n"),
+    "load_staged": lambda reader: reader.load_staged(1),
+    "list_heads": lambda reader: reader.list_heads("", None, 1),
+    "list_extents": lambda reader: reader.list_extents(0, 1),
+    "list_set_aside": lambda reader: reader.list_set_aside(),
+    "load_remains": lambda reader: reader.load_remains("n"),
+    "audit": lambda reader: reader.audit(),
+    "statistics": lambda reader: reader.statistics(),
+}
+
+WRITES: dict[str, Callable[[Backend, Head], Awaitable[object]]] = {
+    "append": lambda backend, head: backend.append([intent(head)]),
+    "create": lambda backend, _: backend.create(format.seal_head(fresh("new"))),
+    "room_left": lambda backend, _: backend.room_left(),
+    "stage": stage,
+    "publish": lambda backend, head: backend.publish(head, format.seal_head(published(head, 1))),
+    "discard": lambda backend, _: backend.discard(1),
+    "delete": delete,
+    "forget": lambda backend, head: backend.forget(head),
+    "trim": lambda backend, _: backend.trim(check_head),
+    "replace": lambda backend, head: backend.replace(
+        head.document_id, format.seal_head(published(fresh("n"), 1)), "why", 0
+    ),
+    "discard_set_aside": lambda backend, _: backend.discard_set_aside(1),
+}
+
+
+def test_every_call_of_the_contract_is_tested_after_close() -> None:
+    calls = {name for name in (*vars(Backend), *vars(Reader)) if not name.startswith("_")}
+    assert calls == READS.keys() | WRITES.keys() | {"open", "close"}
+
+
+@pytest.mark.parametrize("call", [*READS, *WRITES])
+async def test_after_close_everything_says_closed(place: Place, call: str) -> None:
+    async with opened(place.backend()) as backend:
+        head = await append(backend, fresh("n"), b"data")
+    await backend.close()
+    before = place.held()
+    with pytest.raises(StoreClosed):
+        await (READS[call](backend) if call in READS else WRITES[call](backend, head))
+    assert place.held() == before
+
+
+async def test_a_reader_changes_nothing_beside_a_writer(place: Place, backend: Backend) -> None:
+    head = await append(backend, fresh("n"), b"one")
+    staged = await stage(backend, head)
+    before = place.held()
+    async with opened(place.reader()) as reader:
+        for read in READS.values():
+            await read(reader)
+        assert await reader.load("n") == await backend.load("n")
+        assert await reader.load_staged(staged) == await backend.load_staged(staged)
+        assert place.held() == before
+        # It is no writer: the other one goes on, and is seen.
+        head = await append(backend, head, b"two")
+        assert await assembled(reader, "n") == [b"one", b"two"]
+        await publish(backend, head)
+        assert await assembled(reader, "n") == [b"folded"]
+        await backend.discard(staged)
+
+
+async def test_a_reader_needs_no_writer(place: Place) -> None:
+    async with opened(place.backend()) as backend:
+        await append(backend, fresh("n"), b"one")
+    before = place.held()
+    async with opened(place.reader()) as reader:
+        assert await assembled(reader, "n") == [b"one"]
+    await reader.close()
+    with pytest.raises(StoreClosed):
+        await reader.load("n")
+    assert place.held() == before
+
+
+async def test_a_reader_refuses_where_there_is_no_store(place: Place) -> None:
+    reader = place.reader()
+    with pytest.raises(StoreUnusable):
+        await reader.open()
+    with pytest.raises(StoreClosed):
+        await reader.load("n")
+
+
+async def test_of_many_who_append_at_once_one_comes_first(backend: Backend) -> None:
+    """P7: writes are carried out one after the other."""
+    head = await append(backend, fresh("n"), b"one")
+    item = intent(head, b"two")
+    answers = await asyncio.gather(
+        *[backend.append([item]) for _ in range(5)], return_exceptions=True
+    )
+    assert answers.count([head.document_id]) == 1
+    assert sum(isinstance(answer, WriterSuperseded) for answer in answers) == 4
+    assert await assembled(backend, "n") == [b"one", b"two"]
+
+
+async def test_a_load_beside_appends_sees_one_moment(backend: Backend) -> None:
+    done = asyncio.Event()
+
+    async def write() -> None:
+        head = await append(backend, fresh("n"), *[b"%03d" % number for number in range(150)])
+        await publish(backend, head)
+        done.set()
+
+    async def look() -> int:
+        looks = 0
+        while not done.is_set():
+            stored = await backend.load("n")
+            if stored is not None:
+                _, updates = format.assemble(stored)
+                assert updates == [b"%03d" % n for n in range(len(updates))] or len(updates) == 1
+                looks += 1
+        return looks
+
+    _, *looks = await asyncio.gather(write(), look(), look())
+    assert min(looks) > 0
+    assert await assembled(backend, "n") == [b"folded"]
+
+
+async def test_there_is_room(backend: Backend) -> None:
+    assert await backend.room_left() > 0
