@@ -7,6 +7,8 @@ slept can do no harm.
 import sqlite3
 from typing import Final
 
+from yjs_store.errors import WriterSuperseded
+
 IS_WRITER: Final = "(SELECT epoch FROM store) = :epoch"
 
 
@@ -21,3 +23,8 @@ def stored_epoch(connection: sqlite3.Connection) -> int:
     """Return the epoch that stands in the file."""
     epoch: int = connection.execute("SELECT epoch FROM store").fetchone()[0]
     return epoch
+
+
+def superseded(connection: sqlite3.Connection, epoch: int, name: str | None) -> WriterSuperseded:
+    """Return the error that says whether the document has another writer or the whole store."""
+    return WriterSuperseded(name if stored_epoch(connection) == epoch else None)

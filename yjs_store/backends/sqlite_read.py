@@ -53,7 +53,7 @@ def _load_rest(connection: sqlite3.Connection, sealed: SealedHead) -> StoredDocu
     snapshot: Snapshot | None = None
     chunks: tuple[Chunk, ...] = ()
     if head.snapshot_id is not None:
-        snapshot = _load_snapshot(connection, head.snapshot_id)
+        snapshot = _load_snapshot(connection, head.snapshot_id, "state <> 'retired'")
         chunks = _load_chunks(connection, head.snapshot_id)
     # Rows beyond last_seq are asked for too: there must be none, and format says so (P4).
     rows = connection.execute(
@@ -104,7 +104,7 @@ def load_staged(
 ) -> tuple[Snapshot, tuple[Chunk, ...]] | None:
     """See Reader.load_staged."""
     with read_transaction(connection):
-        snapshot = _load_snapshot(connection, snapshot_id)
+        snapshot = _load_snapshot(connection, snapshot_id, "state = 'staged'")
         if snapshot is None:
             return None
         return snapshot, _load_chunks(connection, snapshot_id)
@@ -162,9 +162,11 @@ def statistics(connection: sqlite3.Connection, path: Path) -> Statistics:
     )
 
 
-def _load_snapshot(connection: sqlite3.Connection, snapshot_id: int) -> Snapshot | None:
+def _load_snapshot(
+    connection: sqlite3.Connection, snapshot_id: int, condition: str
+) -> Snapshot | None:
     found = connection.execute(
-        f"SELECT {SNAPSHOT_COLUMNS} FROM snapshots WHERE id = ? AND state <> 'retired'",
+        f"SELECT {SNAPSHOT_COLUMNS} FROM snapshots WHERE id = ? AND {condition}",
         (snapshot_id,),
     ).fetchone()
     return None if found is None else Snapshot(*found)

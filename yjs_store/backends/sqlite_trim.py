@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Final
 
-from yjs_store.backends.sqlite_epoch import IS_WRITER, stored_epoch
+from yjs_store.backends.sqlite_epoch import IS_WRITER, stored_epoch, superseded
 from yjs_store.backends.sqlite_read import load_head_by_id
 from yjs_store.errors import Damaged, WriterSuperseded
 from yjs_store.limits import TRIM_CHUNKS_STEP, TRIM_ROWS_STEP
@@ -45,7 +45,7 @@ def forget(connection: sqlite3.Connection, epoch: int, before: Head) -> bool:
         {"id": before.document_id, "uid": before.uid, "epoch": epoch},
     ).rowcount
     if removed != 1:
-        raise WriterSuperseded(before.name)
+        raise superseded(connection, epoch, before.name)
     return True
 
 

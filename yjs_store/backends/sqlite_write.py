@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
-from yjs_store.backends.sqlite_epoch import IS_WRITER, stored_epoch
+from yjs_store.backends.sqlite_epoch import IS_WRITER, stored_epoch, superseded
 from yjs_store.backends.sqlite_read import load_head, name_hash
 from yjs_store.errors import Damaged, WriterSuperseded
 from yjs_store.records import Append, Head, SealedHead
@@ -83,8 +83,7 @@ def create(connection: sqlite3.Connection, epoch: int, sealed: SealedHead) -> in
         },
     )
     if cursor.rowcount != 1:
-        is_writer = stored_epoch(connection) == epoch
-        raise WriterSuperseded(head.name if is_writer else None)
+        raise superseded(connection, epoch, head.name)
     assert cursor.lastrowid is not None, "an INSERT of one row gives its id"
     return cursor.lastrowid
 
@@ -152,7 +151,7 @@ def replace(
         (reason, now_ms, document_id, epoch),
     ).rowcount
     if moved != 1:
-        raise WriterSuperseded(after.head.name)
+        raise superseded(connection, epoch, after.head.name)
     # Rows that are dead by the word of a head that nobody believes are not trimmed any more.
     connection.execute("DELETE FROM trims WHERE document_id = ?", (document_id,))
     connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
@@ -201,5 +200,5 @@ def swap_head(connection: sqlite3.Connection, epoch: int, before: Head, after: S
         },
     ).rowcount
     if swapped != 1:
-        raise WriterSuperseded(before.name)
+        raise superseded(connection, epoch, before.name)
     connection.execute("INSERT OR IGNORE INTO trims VALUES (?)", (before.document_id,))
