@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from yjs_store.backends.sqlite_epoch import IS_WRITER, stored_epoch, superseded
-from yjs_store.backends.sqlite_read import load_head_by_id
+from yjs_store.backends.sqlite_read import find_head, load_head_by_id
 from yjs_store.errors import Damaged, WriterSuperseded
 from yjs_store.limits import TRIM_CHUNKS_STEP, TRIM_ROWS_STEP
 from yjs_store.records import Head, SealedHead
@@ -53,7 +53,7 @@ def trim(connection: sqlite3.Connection, epoch: int, check: Callable[[SealedHead
     """See Backend.trim."""
     if stored_epoch(connection) != epoch:
         raise WriterSuperseded(None)
-    return _trim_rows(connection, check) or _trim_chunks(connection)
+    return _trim_rows(connection, check) or _trim_chunks(connection, check)
 
 
 def _trim_rows(connection: sqlite3.Connection, check: Callable[[SealedHead], Head]) -> bool:
@@ -91,20 +91,38 @@ def _trimmed_up_to(
     return check(load_head_by_id(connection, document_id)).cut_seq
 
 
-def _trim_chunks(connection: sqlite3.Connection) -> bool:
+def _trim_chunks(connection: sqlite3.Connection, check: Callable[[SealedHead], Head]) -> bool:
     """Delete up to a step of chunks of a retired snapshot; True when the caller should go on."""
-    # P3: what a head names is kept, whatever its own row says.
-    found = connection.execute(
-        "SELECT id FROM snapshots WHERE state = 'retired' AND id IS NOT"
-        " (SELECT snapshot_id FROM documents WHERE documents.id = snapshots.document_id) LIMIT 1"
-    ).fetchone()
-    if found is None:
+    snapshot_id = _find_given_up(connection, check)
+    if snapshot_id is None:
         return False
     removed = connection.execute(
         "DELETE FROM chunks WHERE snapshot_id = ? AND chunk_index IN (SELECT chunk_index"
         " FROM chunks WHERE snapshot_id = ? LIMIT ?)",
-        (found[0], found[0], TRIM_CHUNKS_STEP),
+        (snapshot_id, snapshot_id, TRIM_CHUNKS_STEP),
     ).rowcount
     if removed < TRIM_CHUNKS_STEP:
-        connection.execute("DELETE FROM snapshots WHERE id = ?", (found[0],))
+        connection.execute("DELETE FROM snapshots WHERE id = ?", (snapshot_id,))
     return True
+
+
+def _find_given_up(
+    connection: sqlite3.Connection, check: Callable[[SealedHead], Head]
+) -> int | None:
+    """Return a retired snapshot that nobody needs."""
+    # P3: what a head names is kept, whatever its own row says; and so is what was set aside.
+    retired = connection.execute(
+        "SELECT id, document_id FROM snapshots WHERE state = 'retired' AND id IS NOT"
+        " (SELECT snapshot_id FROM documents WHERE documents.id = snapshots.document_id)"
+        " AND NOT EXISTS (SELECT 1 FROM set_aside"
+        " WHERE set_aside.document_id = snapshots.document_id AND discarded = 0)"
+    )
+    for snapshot_id, document_id in retired:
+        sealed = find_head(connection, "id = ?", document_id)
+        try:
+            if sealed is not None:
+                check(sealed)
+        except Damaged:
+            continue  # the whole document is left as it is, for a person
+        return int(snapshot_id)
+    return None
