@@ -235,7 +235,7 @@ class Document:
             self.head,
             last_seq=seq,
             journal_bytes=self.head.journal_bytes + len(row_update),
-            created_ms=self.head.created_ms or now_ms,
+            created_ms=self.head.created_ms if self.head.document_id else now_ms,
             updated_ms=now_ms,
         )
         row = format.seal_row(after.uid, seq, now_ms, row_update)

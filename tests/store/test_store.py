@@ -88,6 +88,22 @@ async def test_what_is_no_store_is_refused_with_what_to_write(url: str) -> None:
             pass
 
 
+async def test_a_document_that_was_created_at_the_beginning_of_time_can_be_read(
+    path: Path,
+) -> None:
+    """As on a machine whose clock was not set yet."""
+    clock = iter(range(10))
+    updates = letters("abc")
+    async with open_store(url(path), clock_ms=lambda: next(clock)) as store:
+        for update in updates:
+            await store.append("n", update)
+    async with open_store(url(path)) as store:
+        assert read(await store.load("n")) == read(*updates)
+        head = await store.head("n")
+        assert head is not None
+        assert (head.created_ms, head.updated_ms) == (0, 2)
+
+
 async def test_a_store_that_is_open_is_not_opened_again(path: Path) -> None:
     async with open_store(url(path)) as store:
         with pytest.raises(StoreInUse):
