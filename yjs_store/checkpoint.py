@@ -7,10 +7,11 @@ The same way stores an update that is too large for a journal row: it is folded 
 snapshot as the next seq, and becomes durable with its publishing.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from yjs_store import format
+from yjs_store import folding, format
 from yjs_store.backend import Backend
 from yjs_store.errors import DocumentDeleted, DocumentMissing, StoreFull, WriterSuperseded
 from yjs_store.fold_process import FoldProcess
@@ -65,10 +66,12 @@ async def run_checkpoint(
     if head.journal_rows == 0 and extra is None:
         return _result(head, head, reason, None)
     folded = await folds.fold_stored(stored, extra, now_ms)
+    # A large document need not be in memory both as it was and as it shall be.
+    del stored
     await _check_room(backend, folded.snapshot.stored_length)
     snapshot_id = await backend.stage(head, folded.snapshot, folded.chunks)
     try:
-        await _check_staged(backend, folds, head, snapshot_id, folded)
+        await _check_staged(backend, head, snapshot_id, folded)
         snapshot = folded.snapshot
         after = await publish(Staged(head, snapshot_id, snapshot.byte_length, snapshot.cut_seq))
     except BaseException:
@@ -78,14 +81,12 @@ async def run_checkpoint(
     return _result(head, after, reason, folded)
 
 
-async def _check_staged(
-    backend: Backend, folds: FoldProcess, head: Head, snapshot_id: int, folded: Folded
-) -> None:
-    """Compare what is on disk with what was folded (P3)."""
+async def _check_staged(backend: Backend, head: Head, snapshot_id: int, folded: Folded) -> None:
+    """Compare what is on disk with what was folded and proven (P3)."""
     read_back = await backend.load_staged(snapshot_id)
     if read_back is None:
         raise WriterSuperseded(head.name)
-    await folds.check_staged(head, *read_back, folded.snapshot)
+    await asyncio.to_thread(folding.check_staged, head, *read_back, folded)
 
 
 async def _check_room(backend: Backend, stored_length: int) -> None:

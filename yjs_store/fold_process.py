@@ -1,4 +1,4 @@
-"""Runs the functions of ``folding`` where they disturb nobody.
+"""Runs ``folding`` where it disturbs nobody.
 
 A large document is folded in a process of its own: pycrdt holds the interpreter while it works,
 and a decoder that crashes takes only that process along. A small one takes less time than
@@ -11,17 +11,18 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from yjs_store import folding
 from yjs_store.errors import FoldFailed, StoreError
-from yjs_store.fold_pipe import LENGTH, pack, unpack, unpack_length
-from yjs_store.limits import FOLD_ENDING_S, FOLD_IDLE_S, FOLD_INLINE_BYTES, FOLD_TIMEOUT_S
-from yjs_store.records import Chunk, Head, Snapshot, StoredDocument
+from yjs_store.fold_pipe import LENGTH, job_messages, pack, unpack, unpack_length
+from yjs_store.limits import FOLD_ENDING_S, FOLD_IDLE_S, FOLD_INLINE_BYTES, FOLD_TIMEOUT_S, KIB
+from yjs_store.records import StoredDocument
 
-_Result = TypeVar("_Result")
+# With glibc: every buffer of a document's size goes back to the system as soon as it is free,
+# and does not lie between the small pieces of a Doc.
+_ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(128 * KIB)}
 
 # RuntimeError is uvloop's word for a pipe whose other end it has seen going.
 _FAILURES = (TimeoutError, EOFError, OSError, RuntimeError, pickle.UnpicklingError)
@@ -46,32 +47,15 @@ class FoldProcess:
         """
         head = stored.sealed_head.head
         byte_length = head.journal_bytes + head.snapshot_bytes + len(extra or b"")
-        return await self._run(byte_length, folding.fold_stored, head.name, stored, extra, now_ms)
-
-    async def check_staged(
-        self, head: Head, staged: Snapshot, chunks: tuple[Chunk, ...], candidate: Snapshot
-    ) -> None:
-        """See folding.check_staged.
-
-        Raises:
-            FoldFailed: the process died or took too long.
-        """
-        return await self._run(
-            staged.byte_length, folding.check_staged, head.name, head, staged, chunks, candidate
-        )
-
-    async def _run(
-        self, byte_length: int, work: Callable[..., _Result], name: str, *arguments: Any
-    ) -> _Result:
         if byte_length <= FOLD_INLINE_BYTES:
-            return await asyncio.to_thread(work, *arguments)
+            return await asyncio.to_thread(folding.fold_stored, stored, extra, now_ms)
         async with self._turn:
             self._stop_idle_timer()
             try:
                 async with asyncio.timeout(FOLD_TIMEOUT_S):
-                    result = await self._ask(work.__name__, arguments)
+                    result = await self._ask(stored, extra, now_ms)
             except _FAILURES as error:
-                raise FoldFailed(name, _reason(error, await self._end_after(error))) from error
+                raise FoldFailed(head.name, _reason(error, await self._end_after(error))) from error
             except BaseException:
                 # Cancelled half-way: the next job must not read this one's answer.
                 await self._end()
@@ -79,16 +63,22 @@ class FoldProcess:
             self._idle_timer = asyncio.get_running_loop().call_later(FOLD_IDLE_S, self._expire)
         if isinstance(result, StoreError):
             raise result
-        return result  # type: ignore[no-any-return]
+        return result
 
-    async def _ask(self, name: str, arguments: tuple[Any, ...]) -> Any:
+    async def _ask(
+        self, stored: StoredDocument, extra: bytes | None, now_ms: int
+    ) -> folding.Folded | StoreError:
         process = await self._running()
         assert process.stdin is not None, "it is a pipe"
         assert process.stdout is not None, "it is a pipe"
-        process.stdin.write(pack((name, arguments)))
-        await process.stdin.drain()
-        length = unpack_length(await process.stdout.readexactly(LENGTH.size))
-        return unpack(await process.stdout.readexactly(length))
+        for message in job_messages(stored, extra, now_ms):
+            process.stdin.write(pack(message))
+            await process.stdin.drain()
+        answer = await _receive(process.stdout)
+        if isinstance(answer, StoreError):
+            return answer
+        chunks = [await _receive(process.stdout) for _ in range(answer.chunk_count)]
+        return folding.Folded(answer, tuple(chunks))
 
     async def _running(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:
@@ -103,7 +93,7 @@ class FoldProcess:
                 "yjs_store.fold_worker",
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": search_path},
+                env={**os.environ, **_ALLOCATOR, "PYTHONPATH": search_path},
             )
         return self._process
 
@@ -137,6 +127,11 @@ class FoldProcess:
         self._stop_idle_timer()
         async with self._turn:
             await asyncio.gather(self._end(), *self._ending)
+
+
+async def _receive(stream: asyncio.StreamReader) -> Any:
+    length = unpack_length(await stream.readexactly(LENGTH.size))
+    return unpack(await stream.readexactly(length))
 
 
 async def _kill(process: asyncio.subprocess.Process) -> int:

@@ -1,6 +1,6 @@
-"""The work of a checkpoint that takes time: fold what is stored, compare what was staged. Pure.
+"""The work of a checkpoint that takes time: fold what is stored, prove the candidate. Pure.
 
-Both run in the fold process when a document is not small; what crosses over is plain records.
+It runs in the fold process when a document is not small; what crosses over is plain records.
 """
 
 from dataclasses import dataclass, replace
@@ -13,14 +13,14 @@ from yjs_store.records import Chunk, Head, Snapshot, StoredDocument
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """A candidate for a snapshot that has the content of its source."""
+    """A candidate whose chunks are proven to hold the content of its source."""
 
     snapshot: Snapshot
     chunks: tuple[Chunk, ...]
 
 
 def fold_stored(stored: StoredDocument, extra: bytes | None, now_ms: int) -> Folded:
-    """Verify what is stored, fold it, and cut it into chunks (P3).
+    """Verify what is stored, fold it, cut it into chunks and compare these with the source (P3).
 
     ``extra`` is one more update that shall be in the snapshot as the next seq.
 
@@ -35,32 +35,46 @@ def fold_stored(stored: StoredDocument, extra: bytes | None, now_ms: int) -> Fol
         cut_seq += 1
     try:
         update, source = crdt.fold(updates)
-        difference = crdt.difference(source, update)
     except (UpdateRefused, crdt.IntegrationFailed) as error:
         raise Damaged(head.name, "content", "Yjs updates", str(error)) from error
-    if difference is not None:
-        raise Damaged(head.name, "candidate", "the content of its source", difference)
+    # Let go as soon as may be: a large document is in memory several times otherwise.
+    updates.clear()
     if len(update) > SNAPSHOT_BYTES_MAX:
         raise UpdateTooLarge("the document with it", len(update), SNAPSHOT_BYTES_MAX)
     chunks = tuple(format.cut_chunks(head.uid, update))
     snapshot = format.snapshot_manifest(head.uid, cut_seq, now_ms, update, chunks)
-    return Folded(snapshot, chunks)
+    del update
+    folded = Folded(snapshot, chunks)
+    _prove(head, folded, source)
+    return folded
 
 
-def check_staged(
-    head: Head, staged: Snapshot, chunks: tuple[Chunk, ...], candidate: Snapshot
-) -> None:
-    """Compare what was read back from disk with the candidate, byte for byte by checksum (P3).
+def _prove(head: Head, folded: Folded, source: crdt.Content) -> None:
+    """Compare what a load will make of the chunks with the source (P3).
 
     Raises:
         Damaged: they are not equal.
     """
-    format.join_snapshot(head, staged, chunks)
-    expected = replace(candidate, snapshot_id=staged.snapshot_id)
-    if staged != expected:
-        part = f"staged snapshot {staged.snapshot_id}"
-        raise Damaged(head.name, part, _shown(expected), _shown(staged))
+    update = format.join_snapshot(head, folded.snapshot, folded.chunks)
+    try:
+        difference = crdt.difference(source, update)
+    except (UpdateRefused, crdt.IntegrationFailed) as error:
+        raise Damaged(head.name, "candidate", "a Yjs update", str(error)) from error
+    if difference is not None:
+        raise Damaged(head.name, "candidate", "the content of its source", difference)
 
 
-def _shown(snapshot: Snapshot) -> str:
-    return f"{snapshot.byte_length} bytes with checksum {snapshot.checksum.hex()}"
+def check_staged(head: Head, snapshot: Snapshot, chunks: tuple[Chunk, ...], folded: Folded) -> None:
+    """Compare what was read back from disk with what was proven, byte for byte (P3).
+
+    Raises:
+        Damaged: they are not equal.
+    """
+    part = f"staged snapshot {snapshot.snapshot_id}"
+    if replace(snapshot, snapshot_id=0) != folded.snapshot:
+        raise Damaged(head.name, part, "the manifest that was staged", repr(snapshot))
+    if len(chunks) != len(folded.chunks):
+        raise Damaged(head.name, part, f"{len(folded.chunks)} chunks", f"{len(chunks)}")
+    for found, staged in zip(chunks, folded.chunks, strict=True):
+        if found != staged:
+            raise Damaged(head.name, part, f"chunk {staged.index} as it was staged", "another")

@@ -93,6 +93,9 @@ JOURNAL_ALARM_FACTOR: Final = 10
 
 # Stored bytes up to which a fold takes a millisecond or two, less than sending it to a process.
 FOLD_INLINE_BYTES: Final = 64 * KIB
+# Rows in one message to the fold process: pickling them takes a fraction of a millisecond, in
+# which nothing else runs.
+FOLD_PIPE_ROWS: Final = 500
 # A fold process holds some 25 MB; it is ended after this long without work.
 FOLD_IDLE_S: Final = 30.0
 # The largest document takes a fraction of this; what takes longer hangs.

@@ -7,7 +7,7 @@ from yjs_store import crdt, format
 from yjs_store.backend import Backend, Reader
 from yjs_store.backends.sqlite_reader import SqliteReader
 from yjs_store.errors import Damaged, DocumentDeleted, DocumentMissing, WriterSuperseded
-from yjs_store.folding import check_staged
+from yjs_store.folding import Folded, check_staged
 from yjs_store.heads import salvaged_head
 from yjs_store.names import check_name
 from yjs_store.records import Chunk, Head, Remains, SealedHead, SetAside, Snapshot
@@ -103,7 +103,7 @@ async def carry_out(
 
     try:
         # P3: what is on disk is compared with what it was made from before it counts.
-        check_staged(after, *await _read_back(backend, after), manifest)
+        check_staged(after, *await _read_back(backend, after), Folded(manifest, chunks))
         return await run_exclusive(put_in_place)
     except BaseException:
         await backend.discard(snapshot_id)

@@ -356,14 +356,14 @@ OTHER_CONTENT = {
 async def test_a_candidate_with_other_content_is_not_published(
     path: Path, updates: list[bytes], candidate: list[bytes]
 ) -> None:
-    """Field notes 1, 2 and 4: under right checksums, the content is compared."""
+    """Field notes 1, 2 and 4: what reads back is what was compared, whatever its checksums."""
     backend = FaultyDisk(path)
     async with store_over(backend) as store:
         for update in updates:
             await store.append("n", update)
         before = rows_of(path, "n")
         backend.candidate = crdt.merge(candidate)
-        with pytest.raises(Damaged, match="staged snapshot 1: expected"):
+        with pytest.raises(Damaged, match="expected the manifest that was staged"):
             await store.checkpoint("n")
         await trim_all(backend)
         assert rows_of(path, "n") == before
