@@ -1,0 +1,1 @@
+"""A disk under SQLite that remembers everything written to it, and fails when told to."""
