@@ -1,12 +1,14 @@
 """Crashes: the files of a store as they are between two statements, and how to judge them."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from yjs_store import DocumentDeleted, DocumentMissing, Store
+from yjs_store.format import check_head
 
-from .editing import read
-from .stores import raw
+from .editing import Editor, read
+from .stores import WatchedBackend, raw, store_over
 from .update_v1 import ids_of
 
 Model = dict[str, list[bytes] | None]
@@ -89,3 +91,43 @@ def check_tidy(path: Path) -> None:
         for table, condition in dead.items():
             found = connection.execute(f"SELECT count(*) FROM {table} WHERE {condition}").fetchone()
             assert found == (0,), f"{table} has something that is dead"
+
+
+async def check_recovery(path: Path, candidates: Sequence[Model], where: str) -> None:
+    """Open what a crash left: it shows one of the candidates, whole, and the store works on.
+
+    ``where`` says in a failure which crash it was.
+    """
+    backend = WatchedBackend(path)
+    async with store_over(backend) as store:
+        shown = await load_all(store)
+        model = next((model for model in candidates if shows(shown, model)), None)
+        assert model is not None, f"{where}: {_sizes(shown)} and none of {_counts(candidates)}"
+        check_gapless(path)
+        model = await _work_on(store, model)
+        while await backend.trim(check_head):
+            pass
+        assert shows(await load_all(store), model), where
+        check_tidy(path)
+    async with store_over(WatchedBackend(path)) as store:
+        assert shows(await load_all(store), model), where
+
+
+async def _work_on(store: Store, model: Model) -> Model:
+    """Append to what is there and to something new, and checkpoint both; the model with that."""
+    update = Editor(11).put("after the crash", 1)
+    worked = dict(model)
+    living = next((name for name, updates in model.items() if updates is not None), "another")
+    for name in (living, "a new one"):
+        await store.append(name, update)
+        worked[name] = [*(worked.get(name) or []), update]
+        assert (await store.checkpoint(name)).published
+    return worked
+
+
+def _sizes(shown: Shown) -> dict[str, int | None]:
+    return {name: update and len(update) for name, update in shown.items()}
+
+
+def _counts(models: Sequence[Model]) -> list[dict[str, int | None]]:
+    return [{name: updates and len(updates) for name, updates in each.items()} for each in models]

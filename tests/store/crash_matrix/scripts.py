@@ -1,0 +1,218 @@
+"""What is done to a store while the disk is recorded, and what is there after each step."""
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Protocol
+
+import pytest
+
+from store.crashes import Model
+from store.editing import Editor, letters
+from store.stores import Recorder
+from yjs_store import Store, format
+from yjs_store import document as document_module
+from yjs_store.backends import sqlite_write
+
+CLOSING = "closing"
+
+CHUNK_BYTES = 2000
+ROW_BYTES_MAX = 6000
+# Values of a map: as one struct each they are quickly compared. They do not compress.
+SEVERAL_CHUNKS = Random("several chunks").randbytes(CHUNK_BYTES + 500).hex()
+TOO_LARGE_FOR_A_ROW = Random("too large").randbytes(ROW_BYTES_MAX // 2 + 500).hex()
+
+
+class Run(Protocol):
+    """A store that a script works on."""
+
+    store: Store
+
+    async def trim(self) -> None:
+        """Trim all that is dead."""
+
+    async def reopen(self) -> None:
+        """Close the store and open it again."""
+
+    def hold_reader(self) -> None:
+        """Let somebody read on and on from what is there now."""
+
+    def release_reader(self) -> None:
+        """Let him end."""
+
+
+def _nothing(_: Model) -> None:
+    """The content stays as it is."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call, the kind of work that it is, and what it does to the documents.
+
+    ``halfway`` gives what a crash on the way may leave besides all and nothing.
+    """
+
+    kind: str
+    call: Callable[[Run], Awaitable[object]]
+    apply: Callable[[Model], object] = _nothing
+    halfway: Callable[[Model], object] | None = None
+
+
+@contextmanager
+def small_limits() -> Iterator[None]:
+    """Make what needs megabytes in the field happen with kilobytes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(format, "SNAPSHOT_CHUNK_BYTES", CHUNK_BYTES)
+        patch.setattr(document_module, "JOURNAL_ROW_BYTES_MAX", ROW_BYTES_MAX)
+        patch.setattr(sqlite_write, "TRIM_ROWS_STEP", 2)
+        patch.setattr(sqlite_write, "TRIM_CHUNKS_STEP", 2)
+        yield
+
+
+def models_of(script: Sequence[Step], start: Model) -> list[list[Model]]:
+    """For so many steps acknowledged: what may be there, nothing else."""
+    model = dict(start)
+    candidates: list[list[Model]] = []
+    for step in script:
+        may_be_there = [_copy(model)]
+        if step.halfway is not None:
+            step.halfway(between := _copy(model))
+            may_be_there.append(between)
+        step.apply(model)
+        may_be_there.append(_copy(model))
+        candidates.append(may_be_there)
+    candidates.append([model])
+    return candidates
+
+
+def _copy(model: Model) -> Model:
+    return {name: updates and list(updates) for name, updates in model.items()}
+
+
+# ---- steps ----------------------------------------------------------------------------------
+
+
+def append(name: str, update: bytes) -> Step:
+    return Step(
+        "append",
+        lambda run: run.store.append(name, update),
+        lambda model: _add(model, name, update),
+    )
+
+
+def append_to_many(updates: dict[str, bytes]) -> Step:
+    """One commit."""
+
+    async def call(run: Run) -> None:
+        documents = [await run.store.open_document(name) for name in updates]
+        recorder = Recorder()
+        for document, update in zip(documents, updates.values(), strict=True):
+            document.submit(update, recorder)  # without an await between them: they gather
+        for document in documents:
+            await document.wait_settled()
+        assert len(recorder.receipts) == len(updates)
+        for document in documents:
+            run.store.release_document(document)
+
+    def apply(model: Model) -> None:
+        for name, update in updates.items():
+            _add(model, name, update)
+
+    return Step("append to many documents", call, apply)
+
+
+def append_oversized(name: str, update: bytes) -> Step:
+    def create(model: Model) -> None:
+        # A document is made before its first snapshot is; nothing is in it.
+        model.setdefault(name, [])
+
+    return Step(
+        "oversized append",
+        lambda run: run.store.append(name, update),
+        lambda model: _add(model, name, update),
+        create,
+    )
+
+
+def checkpoint(name: str) -> Step:
+    return Step("checkpoint", lambda run: run.store.checkpoint(name))
+
+
+def trim() -> Step:
+    return Step("trim", lambda run: run.trim())
+
+
+def delete(name: str) -> Step:
+    return Step(
+        "delete", lambda run: run.store.delete(name), lambda model: model.update({name: None})
+    )
+
+
+def forget(name: str) -> Step:
+    return Step("forget", lambda run: run.store.forget(name), lambda model: model.pop(name))
+
+
+def reopen() -> Step:
+    return Step(CLOSING, lambda run: run.reopen())
+
+
+def read_meanwhile(*steps: Step) -> list[Step]:
+    """While somebody reads, a wal_checkpoint copies a part, and the WAL cannot begin anew."""
+
+    async def hold(run: Run) -> None:
+        run.hold_reader()
+
+    async def release(run: Run) -> None:
+        run.release_reader()
+
+    return [Step("append", hold), *steps, Step("append", release)]
+
+
+def _add(model: Model, name: str, update: bytes) -> None:
+    updates: Any = model.setdefault(name, [])
+    updates.append(update)
+
+
+# ---- scripts --------------------------------------------------------------------------------
+
+
+def everything() -> list[Step]:
+    """Every kind of work on a few documents, among them one that lives twice."""
+    ann, bob, cleo = Editor(7), Editor(8), Editor(9)
+    a, b, c, d = ann.write_letters("abcd")
+    return [
+        append("n", a),
+        append("m", bob.write("bob")),
+        append("n", Editor(3).put("large", SEVERAL_CHUNKS)),
+        append("n", b),
+        append_to_many({"n": Editor(10).put("k", 1), "m": bob.erase(0, 1), "p": cleo.write("p")}),
+        checkpoint("n"),
+        append_oversized("n", Editor(4).put("larger", TOO_LARGE_FOR_A_ROW)),
+        append("n", d),  # its predecessor is not there
+        checkpoint("m"),
+        trim(),
+        append_oversized("q", Editor(5).put("larger", TOO_LARGE_FOR_A_ROW)),
+        *read_meanwhile(
+            append("n", c), append("p", cleo.write("q")), checkpoint("n"), append("p", cleo.push(1))
+        ),
+        append("n", ann.erase(0, 1)),
+        trim(),
+        delete("m"),
+        forget("m"),
+        append("m", letters("again", 12)[0]),
+        append_to_many({name: Editor(13).put(name, 2) for name in ("m", "n", "r", "s", "t")}),
+        reopen(),
+        append("n", ann.write("e")),
+        append("n", ann.write("f")),
+        append("n", ann.write("g")),
+        checkpoint("n"),
+        delete("q"),
+        trim(),
+        append("n", ann.write("h")),
+    ]
+
+
+def a_little() -> list[Step]:
+    """What is done after a migration, or after a crash, to see it survive the next."""
+    return [append("new", letters("n", 14)[0]), checkpoint("new"), trim()]
