@@ -19,6 +19,7 @@ from yjs_store import (
 )
 from yjs_store.backend import Backend
 from yjs_store.backends.sqlite import SqliteBackend
+from yjs_store.backends.sqlite_connect import Connect, connect
 from yjs_store.records import Append, Chunk, Head, SealedHead, Snapshot, StoredDocument
 from yjs_store.store import new_uid, now_ms
 
@@ -36,8 +37,13 @@ def url(path: Path) -> str:
 class WatchedBackend(SqliteBackend):
     """The SQLite backend; hooks run before and after an intent, and may raise in its place."""
 
-    def __init__(self, path: Path, on_statement: Callable[[str], None] | None = None) -> None:
-        super().__init__(path, on_statement)
+    def __init__(
+        self,
+        path: Path,
+        on_statement: Callable[[str], None] | None = None,
+        connect: Connect = connect,
+    ) -> None:
+        super().__init__(path, on_statement, connect)
         self.before: dict[str, Hook] = {}
         self.after: dict[str, Hook] = {}
         self.commits: list[list[tuple[str, int]]] = []
@@ -58,10 +64,11 @@ class WatchedBackend(SqliteBackend):
         return ids
 
     async def wait_failures(self, count: int) -> None:
-        """Wait until so many appends have failed."""
-        while len(self.failures) < count:
-            self._failed.clear()
-            await self._failed.wait()
+        """Wait until so many appends have failed; fail when that takes half a minute."""
+        async with asyncio.timeout(30):
+            while len(self.failures) < count:
+                self._failed.clear()
+                await self._failed.wait()
 
     async def load(self, name: str) -> StoredDocument | None:
         await self._run(self.before, "load")
@@ -91,6 +98,10 @@ class WatchedBackend(SqliteBackend):
         await self._run(self.before, "publish")
         await super().publish(before, after)
         await self._run(self.after, "publish")
+
+    async def delete(self, before: Head, after: SealedHead) -> None:
+        await self._run(self.before, "delete")
+        await super().delete(before, after)
 
     async def discard(self, snapshot_id: int) -> None:
         await self._run(self.before, "discard")
