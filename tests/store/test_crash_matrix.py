@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from yjs_store.backends.sqlite import Connect
+from yjs_store.backends.sqlite_connect import Connect
 from yjs_store.backends.sqlite_schema import SCHEMA_VERSION
 
 from .crash_matrix.matrix import (

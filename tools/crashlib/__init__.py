@@ -1,1 +1,1 @@
-"""What tools/crash_loop is made of: clients that survive, cycles of kills, checks, a summary."""
+"""What tools/crash_loop and tools/crash_matrix are made of; the matrix itself is a test's."""

@@ -16,7 +16,8 @@ from store.disk.power import Disk
 from store.disk.vfs import RecordingVfs
 from store.stores import NEVER, store_over
 from yjs_store import Store
-from yjs_store.backends.sqlite import Connect, SqliteBackend
+from yjs_store.backends.sqlite import SqliteBackend
+from yjs_store.backends.sqlite_connect import Connect
 from yjs_store.format import UID_BYTES, check_head
 from yjs_store.records import Chunk, Head, SealedHead, Snapshot
 
