@@ -13,7 +13,7 @@ from store.editing import Editor, letters
 from store.stores import Recorder
 from yjs_store import Store, format
 from yjs_store import document as document_module
-from yjs_store.backends import sqlite_write
+from yjs_store.backends import sqlite_trim
 
 CLOSING = "closing"
 
@@ -65,8 +65,8 @@ def small_limits() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(format, "SNAPSHOT_CHUNK_BYTES", CHUNK_BYTES)
         patch.setattr(document_module, "JOURNAL_ROW_BYTES_MAX", ROW_BYTES_MAX)
-        patch.setattr(sqlite_write, "TRIM_ROWS_STEP", 2)
-        patch.setattr(sqlite_write, "TRIM_CHUNKS_STEP", 2)
+        patch.setattr(sqlite_trim, "TRIM_ROWS_STEP", 2)
+        patch.setattr(sqlite_trim, "TRIM_CHUNKS_STEP", 2)
         yield
 
 
