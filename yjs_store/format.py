@@ -236,7 +236,7 @@ def _check_manifest(head: Head, snapshot: Snapshot, chunks: Sequence[Chunk]) -> 
     part = f"snapshot {snapshot.snapshot_id}"
     found = [chunk.index for chunk in chunks]
     if len(found) != snapshot.chunk_count or found != list(range(len(found))):
-        raise Damaged(head.name, part, f"{snapshot.chunk_count} chunks in order", f"{found}")
+        raise Damaged(head.name, part, f"{snapshot.chunk_count!r} chunks", f"those of {found}")
     byte_length = sum(chunk.byte_length for chunk in chunks)
     with _typed(head.name, part):
         expected = _snapshot_checksum(

@@ -21,7 +21,7 @@ from yjs_store.backends.sqlite_epoch import become_writer
 from yjs_store.backends.sqlite_errors import translated
 from yjs_store.backends.sqlite_files import OpenedFiles
 from yjs_store.backends.sqlite_reader import SqliteReader
-from yjs_store.backends.sqlite_schema import migrations, stored_version
+from yjs_store.backends.sqlite_schema import SCHEMA_VERSION, migrations, stored_version
 from yjs_store.backends.sqlite_transaction import write_transaction
 from yjs_store.errors import (
     StoreClosed,
@@ -92,7 +92,7 @@ class SqliteBackend(SqliteReader):
     def _open_writer(self) -> None:
         with translated(self._path, opening=True):
             connection = self._connection = self._connect(self._path)
-            stored_version(connection, self._path)
+            version = stored_version(connection, self._path)
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             if mode != "wal":
                 raise StoreUnusable(f"{self._path} is on a file system without SQLite's WAL")
@@ -101,8 +101,9 @@ class SqliteBackend(SqliteReader):
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA fullfsync = ON")
             connection.execute("PRAGMA checkpoint_fullfsync = ON")
-            # sqlite-utils runs each migration in a transaction together with its own record.
-            migrations.apply(Database(connection))
+            if version < SCHEMA_VERSION:
+                # sqlite-utils runs each migration in a transaction together with its own record.
+                migrations.apply(Database(connection))
             if self._on_statement is not None:
                 connection.set_trace_callback(self._on_statement)
             with write_transaction(connection):

@@ -7,7 +7,7 @@ slept can do no harm.
 import sqlite3
 from typing import Final
 
-from yjs_store.errors import WriterSuperseded
+from yjs_store.errors import Damaged, WriterSuperseded
 
 IS_WRITER: Final = "(SELECT epoch FROM store) = :epoch"
 
@@ -20,9 +20,15 @@ def become_writer(connection: sqlite3.Connection) -> int:
 
 
 def stored_epoch(connection: sqlite3.Connection) -> int:
-    """Return the epoch that stands in the file."""
-    epoch: int = connection.execute("SELECT epoch FROM store").fetchone()[0]
-    return epoch
+    """Return the epoch that stands in the file.
+
+    Raises:
+        Damaged: none does.
+    """
+    found = connection.execute("SELECT epoch FROM store").fetchone()
+    if found is None or not isinstance(found[0], int):
+        raise Damaged("*", "the store's own record", "an epoch", repr(found))
+    return found[0]
 
 
 def superseded(connection: sqlite3.Connection, epoch: int, name: str | None) -> WriterSuperseded:

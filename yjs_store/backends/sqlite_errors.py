@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from yjs_store.errors import (
     Damaged,
@@ -24,14 +25,17 @@ def translated(path: Path, *, opening: bool = False) -> Iterator[None]:
     """
     try:
         yield
-    except sqlite3.Error as error:
-        translation = _translate(path, error)
-        if opening and not isinstance(translation, StoreUnusable):
-            translation = StoreUnusable(f"cannot open {path}: {error}")
-        raise translation from error
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        if opening:
+            raise StoreUnusable(f"cannot open {path}: {error}") from error
+        raise _translate(path, error) from error
+    except Damaged as error:
+        if opening:
+            raise StoreUnusable(f"cannot open {path}: {error}") from error
+        raise
 
 
-def _translate(path: Path, error: sqlite3.Error) -> StoreError:
+def _translate(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> StoreError:
     # The primary code is in the low byte; the rest says more of the same kind.
     code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
@@ -42,7 +46,13 @@ def _translate(path: Path, error: sqlite3.Error) -> StoreError:
         return Damaged("*", str(path), "a sound SQLite file", str(error))
     if isinstance(error, sqlite3.ProgrammingError):
         return StoreClosed(str(error))
-    if isinstance(error, sqlite3.OperationalError):
+    if isinstance(error, sqlite3.OperationalError) and code not in _NOT_AS_WRITTEN:
         return StoreFailing(f"{path}: {error}")
-    # A constraint, or a value of another type: not what this program writes.
+    # A table or column that is gone, a constraint, a value of another type, or text that is no
+    # text: not what this program writes.
     return Damaged("*", str(path), "what this program writes", str(error))
+
+
+# The statements are always the same, so that what SQLite cannot compile is the file's fault.
+# What Python finds wrong with a value that SQLite gave it has no code.
+_NOT_AS_WRITTEN: Final = (0, sqlite3.SQLITE_ERROR)

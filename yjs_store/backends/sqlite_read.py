@@ -69,6 +69,8 @@ def load_head(connection: sqlite3.Connection, name: str) -> SealedHead | None:
     # P4: what the index of names does not find may be there all the same.
     if found is None and find_head(connection, "name_hash = ?", name_hash(name)) is not None:
         raise Damaged(name, "index of names", "an entry", "none")
+    if found is not None and found.head.name != name:
+        raise Damaged(name, "head", "its name", repr(found.head.name))
     return found
 
 
@@ -121,7 +123,15 @@ def list_heads(
         (prefix, "" if after is None else after, limit),
     )
     heads = (_head_from(row) for row in found)
-    return list(itertools.takewhile(lambda sealed: sealed.head.name.startswith(prefix), heads))
+    return list(itertools.takewhile(lambda sealed: _has_prefix(sealed, prefix), heads))
+
+
+def _has_prefix(sealed: SealedHead, prefix: str) -> bool:
+    name: object = sealed.head.name
+    if not isinstance(name, str):
+        # P4: who lists must not take what stands behind it for not there.
+        raise Damaged("*", f"document {sealed.head.document_id}", "a name", repr(name))
+    return name.startswith(prefix)
 
 
 def list_extents(connection: sqlite3.Connection, after_id: int, limit: int) -> Sequence[Extent]:

@@ -66,7 +66,7 @@ def _trim_rows(connection: sqlite3.Connection, check: Callable[[SealedHead], Hea
         cut_seq = _trimmed_up_to(connection, document_id, check)
     except Damaged:
         # Left as it is for a person; loading it says what is wrong.
-        connection.execute("DELETE FROM trims WHERE document_id = ?", (document_id,))
+        _drop_trim(connection, document_id)
         return True
     removed = connection.execute(
         "DELETE FROM journal WHERE document_id = ? AND seq IN (SELECT seq FROM journal"
@@ -74,9 +74,16 @@ def _trim_rows(connection: sqlite3.Connection, check: Callable[[SealedHead], Hea
         (document_id, document_id, cut_seq, TRIM_ROWS_STEP),
     ).rowcount
     if removed < TRIM_ROWS_STEP:
-        connection.execute("DELETE FROM trims WHERE document_id = ?", (document_id,))
+        _drop_trim(connection, document_id)
         connection.execute("DELETE FROM set_aside WHERE document_id = ?", (document_id,))
     return True
+
+
+def _drop_trim(connection: sqlite3.Connection, document_id: int) -> None:
+    removed = connection.execute("DELETE FROM trims WHERE document_id = ?", (document_id,)).rowcount
+    if removed != 1:
+        # Said aloud: whoever trims to the end would never come to it.
+        raise Damaged("*", "table of trims", f"an entry {document_id!r}", "none by its key")
 
 
 def _trimmed_up_to(
@@ -102,7 +109,9 @@ def _trim_chunks(connection: sqlite3.Connection, check: Callable[[SealedHead], H
         (snapshot_id, snapshot_id, TRIM_CHUNKS_STEP),
     ).rowcount
     if removed < TRIM_CHUNKS_STEP:
-        connection.execute("DELETE FROM snapshots WHERE id = ?", (snapshot_id,))
+        removed += connection.execute("DELETE FROM snapshots WHERE id = ?", (snapshot_id,)).rowcount
+    if removed == 0:
+        raise Damaged("*", "table of snapshots", f"snapshot {snapshot_id!r}", "none by its key")
     return True
 
 
