@@ -277,6 +277,7 @@ class Store:
 
         Raises:
             DocumentMissing: there is no tombstone.
+            Damaged: the tombstone, or what is left of the document's data.
         """
         check_name(name)
         sealed = await self._backend.load_head(name)
@@ -285,8 +286,13 @@ class Store:
         tombstone = format.check_head(sealed)
         if tombstone.deleted_ms is None:
             raise DocumentMissing(name)
-        while not await self._backend.forget(tombstone):
-            await self._trim()
+        # With the lock no checkpoint of the former life has anything staged.
+        async with self._checkpointing.setdefault(name, asyncio.Lock()):
+            is_more_left = True
+            while not await self._backend.forget(tombstone):
+                if not is_more_left:
+                    raise Damaged(name, "tombstone", "nothing of its data", "some left by trimming")
+                is_more_left = await self._trim()
 
     # ---- damage -----------------------------------------------------------------------------
 

@@ -805,3 +805,23 @@ async def test_reading_sizes_and_heads_loads_no_document(
     await store.statistics()
     await store.list_heads()
     await store.head("n")
+
+
+async def test_forgetting_ends_when_something_is_left_that_is_not_trimmed(path: Path) -> None:
+    """P4: said aloud, where it went round for ever."""
+    async with open_store(url(path)) as store:
+        await store.append("n", letters("a")[0])
+        await store.delete("n")
+        with raw(path) as connection:
+            connection.execute(
+                "INSERT INTO snapshots (document_id, state, cut_seq, chunk_count, byte_length,"
+                " stored_length, checksum, created_ms)"
+                " SELECT id, 'published', 1, 0, 0, 0, x'', 0 FROM documents"
+            )
+        async with asyncio.timeout(20):
+            with pytest.raises(Damaged, match="left"):
+                await store.forget("n")
+        with raw(path) as connection:
+            connection.execute("DELETE FROM snapshots")
+        await store.forget("n")
+        assert await store.head("n") is None
