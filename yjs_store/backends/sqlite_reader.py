@@ -45,7 +45,11 @@ class SqliteReader:
 
     async def open(self) -> None:
         """See Reader.open."""
-        if not await asyncio.to_thread(self._path.is_file):
+        try:
+            is_there = await asyncio.to_thread(self._path.is_file)
+        except OSError as error:
+            raise StoreUnusable(f"cannot look for {self._path}: {error.strerror}") from error
+        if not is_there:
             raise StoreUnusable(f"there is no store at {self._path}")
         self._start_readers()
         try:
