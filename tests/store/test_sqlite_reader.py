@@ -165,7 +165,7 @@ async def test_it_refuses_where_there_is_no_file(path: Path, tmp_path: Path) -> 
 
 
 async def test_it_refuses_what_the_system_does_not_let_it_look_for(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnusable, match="(?i)name too long"):
+    with pytest.raises(StoreUnusable, match="too long"):
         await SqliteReader(tmp_path / ("x" * 300)).open()
 
 

@@ -3,9 +3,13 @@
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
 from yjs_store.limits import SQLITE_BUSY_TIMEOUT_S
+
+# Which of them, depends on SQLite's version and on what else is there.
+_MAY_NOT_MAKE_FILES: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
 Connect = Callable[[Path], sqlite3.Connection]
 
@@ -26,7 +30,7 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
         # Without a WAL nobody has it open. SQLite would make one to read it, and may not where
         # only reading is allowed: on a backup's medium, say.
         is_closed = not path.with_name(path.name + "-wal").exists()
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN or not is_closed:
+        if error.sqlite_errorcode & 0xFF not in _MAY_NOT_MAKE_FILES or not is_closed:
             raise
         connection = _connect(f"{place}?immutable=1", uri=True)
     return connection
