@@ -75,7 +75,7 @@ def test_a_sound_store_is_sound(sound: Path, depth: CheckDepth) -> None:
         ("UPDATE journal SET data = x'00' WHERE seq = 3", "rows", "journal row 3"),
         ("DELETE FROM journal WHERE seq = 3", "rows", "row 3"),
         ("UPDATE chunks SET data = x'00'", "folded", "chunk 0"),
-        ("DELETE FROM chunks", "folded", "1 chunks in order"),
+        ("DELETE FROM chunks", "folded", "expected 1 chunks"),
         ("UPDATE snapshots SET byte_length = 7", "folded", "snapshot"),
         ("DELETE FROM snapshots", "folded", "a manifest"),
         ("UPDATE documents SET last_seq = 6 WHERE name = 'rows'", "rows", "head"),
