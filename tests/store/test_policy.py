@@ -91,6 +91,21 @@ def test_what_checkpoints_write_is_a_small_multiple_of_what_was_accepted() -> No
     assert written <= 3 * accepted
 
 
+@pytest.mark.parametrize("snapshot_bytes", [10_000, MIB, 50 * MIB, 1000 * MIB])
+def test_lone_keystrokes_are_not_what_checkpoints_are_paid_with(snapshot_bytes: int) -> None:
+    """A keystroke a second into 50 MB: checkpoints add a part to what its rows write anyway.
+
+    A row writes some 13,500 bytes and a checkpoint as many as the snapshot has.
+    """
+    rows = next(
+        rows
+        for rows in itertools.count(0, 100)
+        if checkpoint_due(head(rows, 20 * rows, snapshot_bytes), CheckpointPolicy())
+    )
+    assert snapshot_bytes <= 0.2 * 13_500 * rows
+    assert rows <= 1100 + 500 * snapshot_bytes / MIB
+
+
 def test_the_bounds_differ_a_little_from_document_to_document() -> None:
     """A thousand documents that are edited alike do not become due at once."""
     due_at = {
