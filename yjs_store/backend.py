@@ -99,10 +99,13 @@ class Backend(Reader, Protocol):
         """
 
     async def create(self, sealed: SealedHead) -> int:
-        """Store the head of a document with nothing in it; return its document_id.
+        """Store the head of a document that is new, without rows; return its document_id.
+
+        A staged snapshot that it names is published with it, in one small transaction.
 
         Raises:
-            WriterSuperseded: the name is taken; nothing was stored.
+            WriterSuperseded: the name is taken, or the snapshot is not staged; nothing was
+                stored.
         """
 
     async def room_left(self) -> int:

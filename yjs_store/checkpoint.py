@@ -17,7 +17,7 @@ from yjs_store.errors import DocumentDeleted, DocumentMissing, StoreFull, Writer
 from yjs_store.fold_process import FoldProcess
 from yjs_store.folding import Folded
 from yjs_store.limits import DISK_RESERVE_BYTES
-from yjs_store.records import CheckpointResult, Head
+from yjs_store.records import CheckpointResult, Head, StoredDocument
 
 Publish = Callable[["Staged"], Awaitable[Head]]
 
@@ -44,10 +44,12 @@ async def run_checkpoint(
     publish: Publish,
     *,
     extra: bytes | None = None,
+    fresh: Head | None = None,
 ) -> CheckpointResult:
     """Fold what is stored of a document, and ``extra``, into a new snapshot and publish it.
 
-    Appends may go on meanwhile, but not with ``extra``. On return the snapshot is published; or,
+    Appends may go on meanwhile, but not with ``extra``. ``fresh`` is the head to begin with when
+    nothing is stored yet. On return the snapshot is published; or,
     when there was nothing to fold, nothing was changed.
 
     Raises:
@@ -59,7 +61,9 @@ async def run_checkpoint(
     """
     stored = await backend.load(name)
     if stored is None:
-        raise DocumentMissing(name)
+        if fresh is None:
+            raise DocumentMissing(name)
+        stored = StoredDocument(format.seal_head(fresh), None, (), ())
     head = format.check_head(stored.sealed_head)
     if head.deleted_ms is not None:
         raise DocumentDeleted(name)

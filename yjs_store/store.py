@@ -202,7 +202,7 @@ class Store:
         return await self._keeper.attempt(name, reason)
 
     async def _run_checkpoint(
-        self, name: str, reason: str, extra: bytes | None = None
+        self, name: str, reason: str, extra: bytes | None = None, fresh: Head | None = None
     ) -> CheckpointResult:
         # The dict lets go of a lock when nobody holds or awaits it any more.
         lock = self._checkpointing.setdefault(name, asyncio.Lock())
@@ -215,18 +215,15 @@ class Store:
                 self._clock_ms(),
                 self._publish,
                 extra=extra,
+                fresh=fresh,
             )
         self._keeper.request_trim()
         return result
 
     async def _store_oversized(self, document: Document, update: bytes) -> Head:
         """Make an update durable as part of a new snapshot; return the head that has it."""
-        if document.head.document_id == 0:
-            now = self._clock_ms()
-            fresh = replace(document.head, created_ms=now, updated_ms=now)
-            document_id = await self._backend.create(format.seal_head(fresh))
-            document.head = replace(fresh, document_id=document_id)
-        result = await self._run_checkpoint(document.name, "oversized", update)
+        fresh = document.head if document.head.document_id == 0 else None
+        result = await self._run_checkpoint(document.name, "oversized", update, fresh)
         return result.head
 
     async def _trim(self) -> bool:
@@ -238,11 +235,15 @@ class Store:
     async def _publish_between_commits(self, staged: Staged) -> Head:
         name = staged.source.name
         sealed = await self._backend.load_head(name)
-        if sealed is None:
+        if sealed is None and staged.source.document_id != 0:
             raise WriterSuperseded(name)
-        before = format.check_head(sealed)
+        before = staged.source if sealed is None else format.check_head(sealed)
         after = published_head(before, staged, self._clock_ms())
-        await self._backend.publish(before, format.seal_head(after))
+        if sealed is None:
+            document_id = await self._backend.create(format.seal_head(after))
+            after = replace(after, document_id=document_id)
+        else:
+            await self._backend.publish(before, format.seal_head(after))
         document = await self._opened.find(name)
         if document is not None:
             document.head = after

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from store.intents import append, assembled, delete, fresh, intent, publish
+from store.intents import append, assembled, delete, fresh, intent, publish, stage
 
 from yjs_store import Head, WriterSuperseded, format
 from yjs_store.backend import Backend
@@ -104,6 +104,21 @@ async def test_a_created_document_has_nothing_in_it(backend: Backend) -> None:
     head = replace(fresh("n"), document_id=document_id)
     assert (await append(backend, head, b"one")).document_id == document_id
     assert await assembled(backend, "n") == [b"one"]
+
+
+async def test_a_document_is_created_with_its_first_snapshot_or_not_at_all(
+    backend: Backend, place: Place
+) -> None:
+    snapshot_id = await stage(backend, replace(fresh("n"), last_seq=1), b"first")
+    head = replace(fresh("n"), last_seq=1, cut_seq=1, snapshot_id=snapshot_id, snapshot_bytes=5)
+    await backend.create(format.seal_head(head))
+    assert await assembled(backend, "n") == [b"first"]
+    before = place.held()
+    for taken in (snapshot_id, snapshot_id + 100):
+        other = replace(head, name="other", snapshot_id=taken)
+        with pytest.raises(WriterSuperseded):
+            await backend.create(format.seal_head(other))
+        assert place.held() == before
 
 
 async def test_a_name_is_created_once(backend: Backend, place: Place) -> None:

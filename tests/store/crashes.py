@@ -81,11 +81,17 @@ def check_gapless(path: Path) -> None:
 def check_tidy(path: Path) -> None:
     """After all trimming nothing is left but what the heads name."""
     check_gapless(path)
+    # What was set aside is kept as it was, dead parts too.
+    aside = "SELECT document_id FROM set_aside"
     dead = {
-        "journal": "NOT EXISTS (SELECT 1 FROM documents WHERE id = document_id AND seq > cut_seq)",
-        "snapshots": "NOT EXISTS (SELECT 1 FROM documents WHERE snapshot_id = snapshots.id)",
-        "chunks": ("NOT EXISTS (SELECT 1 FROM documents WHERE snapshot_id = chunks.snapshot_id)"),
+        "journal": "NOT EXISTS (SELECT 1 FROM documents WHERE id = document_id AND seq > cut_seq)"
+        f" AND document_id NOT IN ({aside})",
+        "snapshots": "NOT EXISTS (SELECT 1 FROM documents WHERE snapshot_id = snapshots.id)"
+        f" AND document_id NOT IN ({aside})",
+        "chunks": "NOT EXISTS (SELECT 1 FROM documents WHERE snapshot_id = chunks.snapshot_id)"
+        f" AND snapshot_id NOT IN (SELECT id FROM snapshots WHERE document_id IN ({aside}))",
         "trims": "1",
+        "set_aside": "discarded",
     }
     with raw(path) as connection:
         for table, condition in dead.items():

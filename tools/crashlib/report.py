@@ -93,8 +93,8 @@ acknowledgement. Each is computed {variants} times (`tests/store/disk/power.py`)
 The -shm file never survives. What is the same as another with as much acknowledged is opened once.
 
 Each is opened by the store as it is shipped. Everything acknowledged must be there, and what was
-under way as a whole or not at all; a document that is made by an oversized update may be there
-with nothing in it. The rows must be without gaps and `PRAGMA integrity_check` content. Then two
+under way as a whole or not at all. The rows must be without gaps and `PRAGMA integrity_check`
+content. Then two
 documents are appended to and checkpointed, everything dead is trimmed and nothing dead may be
 left, and the store is opened and compared once more.
 

@@ -71,7 +71,7 @@ def audit(storage: MemoryStorage) -> list[str]:
         "snapshots of no document": sum(
             each.document_id not in known
             for each in storage.snapshots.values()
-            if each.state is not SnapshotState.RETIRED
+            if each.state is SnapshotState.PUBLISHED
         ),
         "published snapshots that their document does not name": sum(
             storage.heads[each.document_id].head.snapshot_id != snapshot_id

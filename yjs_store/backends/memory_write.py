@@ -63,9 +63,13 @@ def append(storage: MemoryStorage, appends: Sequence[Append]) -> list[int]:
 def create(storage: MemoryStorage, sealed: SealedHead) -> int:
     """See Backend.create."""
     _check_free(storage, sealed.head.name)
+    snapshot_id = sealed.head.snapshot_id
+    staged = None if snapshot_id is None else _staged(storage, snapshot_id, sealed.head.name)
     storage.documents_made += 1
     _put_head(storage, storage.documents_made, sealed)
     storage.ids[sealed.head.name] = storage.documents_made
+    if staged is not None:
+        staged.document_id, staged.state = storage.documents_made, SnapshotState.PUBLISHED
     return storage.documents_made
 
 
@@ -134,15 +138,13 @@ def replace(
     former = storage.heads.get(document_id)
     if former is None:
         raise WriterSuperseded(after.head.name)
-    staged = _staged(storage, after.head.snapshot_id, after.head.name)
+    _staged(storage, after.head.snapshot_id, after.head.name)
     # Rows that are dead by the word of a head that nobody believes are not trimmed any more.
     storage.trims.pop(document_id, None)
     _drop_head(storage, document_id)
     record = SetAside(document_id, former.head.name, former.head.uid, reason, now_ms)
     storage.set_aside[document_id] = StoredAside(record, former)
-    new_id = create(storage, after)
-    staged.document_id, staged.state = new_id, SnapshotState.PUBLISHED
-    return new_id
+    return create(storage, after)
 
 
 def discard_set_aside(storage: MemoryStorage, document_id: int) -> bool:

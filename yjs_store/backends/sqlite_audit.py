@@ -10,7 +10,7 @@ _PROBLEMS_MAX: Final = 20
 _ORPHANS: Final = {
     "journal rows of no document": "SELECT count(*) FROM journal WHERE document_id NOT IN"
     " (SELECT id FROM documents UNION ALL SELECT document_id FROM set_aside)",
-    "snapshots of no document": "SELECT count(*) FROM snapshots WHERE state <> 'retired'"
+    "snapshots of no document": "SELECT count(*) FROM snapshots WHERE state = 'published'"
     " AND document_id NOT IN"
     " (SELECT id FROM documents UNION ALL SELECT document_id FROM set_aside)",
     "published snapshots that their document does not name": "SELECT count(*) FROM snapshots"

@@ -84,8 +84,21 @@ def create(connection: sqlite3.Connection, epoch: int, sealed: SealedHead) -> in
     )
     if cursor.rowcount != 1:
         raise superseded(connection, epoch, head.name)
-    assert cursor.lastrowid is not None, "an INSERT of one row gives its id"
-    return cursor.lastrowid
+    document_id = cursor.lastrowid
+    assert document_id is not None, "an INSERT of one row gives its id"
+    if head.snapshot_id is not None:
+        _publish_first(connection, document_id, head)
+    return document_id
+
+
+def _publish_first(connection: sqlite3.Connection, document_id: int, head: Head) -> None:
+    published = connection.execute(
+        "UPDATE snapshots SET document_id = ?, state = 'published'"
+        " WHERE id = ? AND state = 'staged'",
+        (document_id, head.snapshot_id),
+    ).rowcount
+    if published != 1:
+        raise WriterSuperseded(head.name)
 
 
 def _move_heads(connection: sqlite3.Connection, epoch: int, appends: Sequence[Append]) -> None:
@@ -155,15 +168,7 @@ def replace(
     # Rows that are dead by the word of a head that nobody believes are not trimmed any more.
     connection.execute("DELETE FROM trims WHERE document_id = ?", (document_id,))
     connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
-    new_id = create(connection, epoch, after)
-    published = connection.execute(
-        "UPDATE snapshots SET document_id = ?, state = 'published'"
-        " WHERE id = ? AND state = 'staged'",
-        (new_id, after.head.snapshot_id),
-    ).rowcount
-    if published != 1:
-        raise WriterSuperseded(after.head.name)
-    return new_id
+    return create(connection, epoch, after)
 
 
 _FACTS: Final = (

@@ -40,6 +40,8 @@ KINDS = (
     "trim",
     "delete",
     "forget",
+    "salvage",
+    "discard what was set aside",
     WAL_CHECKPOINT,
     CLOSING,
     "opening",

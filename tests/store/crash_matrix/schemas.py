@@ -14,7 +14,7 @@ import pytest
 from sqlite_utils import Database, Migrations
 
 from store.crashes import Model
-from yjs_store.backends import sqlite
+from yjs_store.backends import sqlite, sqlite_schema
 from yjs_store.backends.sqlite_schema import SCHEMA_VERSION, migrations
 
 DATA = Path(__file__).parents[1] / "data"
@@ -40,7 +40,7 @@ def made_up_migration() -> Iterator[None]:
     following(name="9999_made_up")(_move_the_journal)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite, "migrations", following)
-        patch.setattr(sqlite, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+        patch.setattr(sqlite_schema, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
         yield
 
 

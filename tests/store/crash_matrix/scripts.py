@@ -48,15 +48,11 @@ def _nothing(_: Model) -> None:
 
 @dataclass(frozen=True)
 class Step:
-    """One call, the kind of work that it is, and what it does to the documents.
-
-    ``halfway`` gives what a crash on the way may leave besides all and nothing.
-    """
+    """One call, the kind of work that it is, and what it does to the documents."""
 
     kind: str
     call: Callable[[Run], Awaitable[object]]
     apply: Callable[[Model], object] = _nothing
-    halfway: Callable[[Model], object] | None = None
 
 
 @contextmanager
@@ -75,13 +71,9 @@ def models_of(script: Sequence[Step], start: Model) -> list[list[Model]]:
     model = dict(start)
     candidates: list[list[Model]] = []
     for step in script:
-        may_be_there = [_copy(model)]
-        if step.halfway is not None:
-            step.halfway(between := _copy(model))
-            may_be_there.append(between)
+        before = _copy(model)
         step.apply(model)
-        may_be_there.append(_copy(model))
-        candidates.append(may_be_there)
+        candidates.append([before, _copy(model)])
     candidates.append([model])
     return candidates
 
@@ -123,15 +115,10 @@ def append_to_many(updates: dict[str, bytes]) -> Step:
 
 
 def append_oversized(name: str, update: bytes) -> Step:
-    def create(model: Model) -> None:
-        # A document is made before its first snapshot is; nothing is in it.
-        model.setdefault(name, [])
-
     return Step(
         "oversized append",
         lambda run: run.store.append(name, update),
         lambda model: _add(model, name, update),
-        create,
     )
 
 
@@ -151,6 +138,23 @@ def delete(name: str) -> Step:
 
 def forget(name: str) -> Step:
     return Step("forget", lambda run: run.store.forget(name), lambda model: model.pop(name))
+
+
+def salvage(name: str) -> Step:
+    """As for a damaged document; of a sound one everything is saved."""
+
+    async def call(run: Run) -> None:
+        await run.store.salvage(await run.store.plan_salvage(name))
+
+    return Step("salvage", call)
+
+
+def discard_set_aside() -> Step:
+    async def call(run: Run) -> None:
+        for aside in await run.store.list_set_aside():
+            assert await run.store.discard_set_aside(aside.document_id)
+
+    return Step("discard what was set aside", call)
 
 
 def reopen() -> Step:
@@ -207,6 +211,12 @@ def everything() -> list[Step]:
         append("n", ann.write("f")),
         append("n", ann.write("g")),
         checkpoint("n"),
+        append("n", ann.write("!")),
+        salvage("n"),
+        append("n", ann.write("?")),
+        trim(),
+        discard_set_aside(),
+        trim(),
         delete("q"),
         trim(),
         append("n", ann.write("h")),
