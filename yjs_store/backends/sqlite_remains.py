@@ -1,7 +1,8 @@
 """Reads whatever can still be read of a document in a damaged SQLite file."""
 
+import contextlib
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 from yjs_store.backends.sqlite_read import (
@@ -11,7 +12,7 @@ from yjs_store.backends.sqlite_read import (
     find_head,
     name_hash,
 )
-from yjs_store.records import Chunk, JournalRow, Remains, Snapshot, SnapshotRemains
+from yjs_store.records import Chunk, JournalRow, Remains, SealedHead, Snapshot, SnapshotRemains
 
 _Part = TypeVar("_Part")
 
@@ -21,9 +22,7 @@ _TRIES_MAX: Final = 1_000_000
 
 def load_remains(connection: sqlite3.Connection, name: str) -> Remains | None:
     """See Reader.load_remains."""
-    sealed = find_head(connection, "name = ?", name) or find_head(
-        connection, "name_hash = ?", name_hash(name)
-    )
+    sealed = _find_head(connection, name)
     if sealed is None:
         return None
     head = sealed.head
@@ -54,6 +53,26 @@ def load_remains(connection: sqlite3.Connection, name: str) -> Remains | None:
         for snapshot_id, manifest in _find_snapshots(reader, head.document_id, head.snapshot_id)
     )
     return Remains(sealed, snapshots, tuple(rows), tuple(reader.unreadable))
+
+
+def _find_head(connection: sqlite3.Connection, name: str) -> SealedHead | None:
+    """Look by the index of names, by the other, and in the whole table without either."""
+    failure: sqlite3.DatabaseError | None = None
+    for condition, value in (
+        ("name = ?", name),
+        ("name_hash = ?", name_hash(name)),
+        ("+name = ?", name),
+    ):
+        try:
+            found = find_head(connection, condition, value)
+        except sqlite3.DatabaseError as error:
+            failure = error
+        else:
+            if found is not None:
+                return found
+    if failure is not None:
+        raise failure
+    return None
 
 
 def _find_snapshots(
@@ -102,12 +121,17 @@ class _TolerantReader:
             found = self._connection.execute(f"{select} ORDER BY {key}", (owner,))
             return [make(*row) for row in found]
         except sqlite3.DatabaseError:
-            return self._read_each(what, f"{select} AND {key} = ?", owner, keys, make)
+            # What stands in an inner page is reached past either of its neighbours below it.
+            selects = [
+                f"{select} AND {key} BETWEEN ? AND ? ORDER BY {key} {direction} LIMIT 1"
+                for direction in ("ASC", "DESC")
+            ]
+            return self._read_each(what, selects, owner, keys, make)
 
     def _read_each(
         self,
         what: str,
-        select: str,
+        selects: Sequence[str],
         owner: int,
         keys: Iterable[int],
         make: Callable[..., _Part],
@@ -115,10 +139,17 @@ class _TolerantReader:
         parts: list[_Part] = []
         for key in keys:
             try:
-                found = self._connection.execute(select, (owner, key)).fetchone()
+                found = self._read_one(selects, (owner, key, key))
             except sqlite3.DatabaseError as error:
                 self.unreadable.append(f"{what} {key}: {error}")
             else:
                 if found is not None:
                     parts.append(make(*found))
         return parts
+
+    def _read_one(self, selects: Sequence[str], values: tuple[int, ...]) -> Any:
+        """Return what the first select that does not fail gives."""
+        for select in selects[:-1]:
+            with contextlib.suppress(sqlite3.DatabaseError):
+                return self._connection.execute(select, values).fetchone()
+        return self._connection.execute(selects[-1], values).fetchone()
