@@ -69,6 +69,11 @@ def _regions_of_page(content: bytes, start: int, page_bytes: int) -> Iterator[Re
     yield Region(f"{kind}: pointers", pointers, gap)
     yield Region(f"{kind}: gap", gap, start + cells_start)
     yield Region(f"{kind}: cells", start + cells_start, end)
+    if content[header] == 13:
+        for pointer in range(pointers, gap, 2):
+            (cell,) = struct.unpack(">H", content[pointer : pointer + 2])
+            # The length of the record and its key, which is in no checksum.
+            yield Region(f"{kind}: keys", start + cell, start + cell + 3)
 
 
 def _is_b_tree(content: bytes, header: int) -> bool:

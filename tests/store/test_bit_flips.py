@@ -5,6 +5,7 @@ Every bit of the file but its first 100 bytes, which are SQLite's own, can be tr
 """
 
 import asyncio
+import contextlib
 import os
 import random
 import sqlite3
@@ -50,7 +51,7 @@ SEED = 11
 CHUNK_BYTES = 300
 """Small chunks keep a file of several small."""
 
-BITS_MAX = {"header": 30, "pointers": 16, "gap": 3, "cells": 60, "": 60}
+BITS_MAX = {"header": 30, "pointers": 16, "gap": 3, "cells": 30, "": 30, "keys": 24}
 """Per part of a page; the last is for pages of one part."""
 
 DOCUMENTS = ("rows", "folded", "pending", "salvaged", "gone")
@@ -121,7 +122,9 @@ async def _make(path: Path, page_bytes: int) -> StoredFile:
 
 
 async def _write(store: Store, chance: random.Random) -> None:
-    for update in letters("a letter at a time"):
+    await store.append("rows", letters("a letter at a time")[0])
+    await store.checkpoint("rows")
+    for update in letters("a letter at a time")[1:]:
         await store.append("rows", update)
     await store.append("rows", Editor(8).write("long" * 300))
     editor = Editor(7)
@@ -133,6 +136,8 @@ async def _write(store: Store, chance: random.Random) -> None:
     await store.append("folded", editor.write("after"))
     for update in letters("missing")[1:]:
         await store.append("pending", update)
+    await store.checkpoint("pending")
+    await store.append("pending", letters("waits, too", client_id=12)[3])
     for name in ("salvaged", "gone"):
         await store.append(name, letters("words")[0])
         await store.checkpoint(name)
@@ -191,7 +196,7 @@ async def test_a_writer_opens_over_a_flipped_bit_or_says_why_not(
     """It trims to the end, too, or says what is damaged."""
     overwrite(path, stored.content)
     regions = [region for region in regions_of(path) if not region.kind.endswith("gap")]
-    chosen = sample(regions, SEED + 1, {"header": 6, "pointers": 3, "cells": 8, "": 2})
+    chosen = sample(regions, SEED + 1, {"header": 6, "pointers": 3, "cells": 6, "": 2, "keys": 0})
     outcomes = set()
     for _, bit in chosen:
         for suffix in ("-wal", "-shm"):
@@ -209,6 +214,39 @@ async def test_a_writer_opens_over_a_flipped_bit_or_says_why_not(
         except Damaged:
             outcomes.add("not trimmed")
     assert outcomes == {"opened", "not opened", "not trimmed"}
+
+
+async def test_trimming_over_a_flipped_key_leaves_every_live_row(
+    stored: StoredFile, path: Path
+) -> None:
+    """A key is in no checksum: one document could take another's place."""
+    overwrite(path, stored.content)
+    live = {
+        row.checksum
+        for remains in stored.remains.values()
+        for row in remains.rows
+        if row.seq > remains.sealed_head.head.cut_seq
+    }
+    with raw(path) as connection:
+        root = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'documents'")
+        page = root.fetchone()[0]
+        page_bytes = connection.execute("PRAGMA page_size").fetchone()[0]
+    keys = [region for region in regions_of(path) if region.kind.endswith("keys")]
+    in_documents = [r for r in keys if page_bytes == 512 or r.start // page_bytes == page - 1]
+    for _, bit in sample(in_documents, SEED, {"keys": 9}):
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        overwrite(path, _flipped(stored.content, bit))
+        with contextlib.suppress(StoreUnusable, Damaged):
+            async with opened(SqliteBackend(path)) as backend:
+                while await backend.trim(format.check_head):
+                    pass
+        with (
+            raw(path) as connection,
+            contextlib.suppress(sqlite3.DatabaseError, UnicodeDecodeError),
+        ):
+            left = connection.execute("SELECT checksum FROM journal").fetchall()
+            assert live <= {checksum for (checksum,) in left}, f"bit {bit}"
 
 
 async def _contents(store: Store) -> dict[str, bytes | None]:
@@ -230,7 +268,7 @@ async def test_a_store_over_a_flipped_bit_goes_on_with_what_is_sound(
     """Whatever is written and trimmed then, no document becomes another."""
     overwrite(path, stored.content)
     regions = [region for region in regions_of(path) if not region.kind.endswith("gap")]
-    chosen = sample(regions, SEED, dict.fromkeys(BITS_MAX, 3))
+    chosen = sample(regions, SEED, {**dict.fromkeys(BITS_MAX, 3), "keys": 0})
     async with open_store(url(path), policy=NEVER) as store:
         sound = await _contents(store)
     more = letters("more", client_id=77)[0]

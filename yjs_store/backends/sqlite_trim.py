@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from yjs_store.backends.sqlite_epoch import IS_WRITER, stored_epoch, superseded
-from yjs_store.backends.sqlite_read import find_head, load_head_by_id
+from yjs_store.backends.sqlite_read import find_head_by_id
 from yjs_store.errors import Damaged, WriterSuperseded
 from yjs_store.limits import TRIM_CHUNKS_STEP, TRIM_ROWS_STEP
 from yjs_store.records import Head, SealedHead
@@ -95,7 +95,10 @@ def _trimmed_up_to(
     ).fetchone()[0]
     if is_discarded:
         return _EVERY_SEQ
-    return check(load_head_by_id(connection, document_id)).cut_seq
+    sealed = find_head_by_id(connection, document_id)
+    if sealed is None:
+        raise Damaged("*", f"document {document_id}", "a head", "none")
+    return check(sealed).cut_seq
 
 
 def _trim_chunks(connection: sqlite3.Connection, check: Callable[[SealedHead], Head]) -> bool:
@@ -127,8 +130,8 @@ def _find_given_up(
         " WHERE set_aside.document_id = snapshots.document_id AND discarded = 0)"
     )
     for snapshot_id, document_id in retired:
-        sealed = find_head(connection, "id = ?", document_id)
         try:
+            sealed = find_head_by_id(connection, document_id)
             if sealed is not None:
                 check(sealed)
         except Damaged:
