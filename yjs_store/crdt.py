@@ -282,12 +282,9 @@ class Replica:
             # One by one: a Doc joins the structs of a transaction in time quadratic to their
             # number, so that a merged journal would take minutes.
             try:
-                unclear = self._updates
-                for index, update in enumerate(self._updates):
+                for update in self._updates:
                     _apply(doc, update)
-                    if index == 0 and _says_all(doc, update):
-                        unclear = self._updates[1:]
-                self._pending = _integrate_waiting(doc, unclear)
+                self._pending = _integrate_waiting(doc, self._updates)
             except IntegrationFailed as error:
                 raise StartUnreadable(str(error)) from error
             self._doc = doc
@@ -309,20 +306,6 @@ def _apply(doc: "_Doc", update: bytes) -> None:
         doc.apply_update(update)
     except (ValueError, RuntimeError) as error:
         raise IntegrationFailed(str(error)) from error
-    except BaseException as error:
-        if not _is_panic(error):
-            raise
-        raise IntegrationFailed(str(error)) from error
-
-
-def _says_all(doc: "_Doc", update: bytes) -> bool:
-    """Say whether a Doc of nothing but ``update`` says the same, so that none of it waits.
-
-    So it is for a snapshot with nothing pending; to find that out from the bytes takes as much
-    time and memory as to apply them. False says nothing.
-    """
-    try:
-        return doc.get_update() == update
     except BaseException as error:
         if not _is_panic(error):
             raise

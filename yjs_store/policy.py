@@ -19,7 +19,7 @@ class CheckpointPolicy:
     rows_max: int = 1000
     # A keystroke that is committed alone writes some 14 KB, and a checkpoint about the bytes of
     # the snapshot: at this many rows checkpoints add a seventh to what the journal writes, and
-    # the journal takes a load about as long as the snapshot does.
+    # the rows take a load no longer than the snapshot does.
     rows_per_snapshot_mib: int = 500
     bytes_min: int = 256 * KIB
 

@@ -511,3 +511,14 @@ def test_a_replica_of_one_update_answers_with_its_bytes() -> None:
     assert crdt.Replica().diff(crdt.EMPTY_STATE_VECTOR) == crdt.EMPTY_UPDATE
     assert crdt.parse_state_vector(crdt.Replica([update]).state_vector()) == {7: 3}
     assert crdt.parse_state_vector(crdt.Replica().state_vector()) == {}
+
+
+def test_a_snapshot_that_carries_its_own_gap_says_what_is_pending() -> None:
+    """A Doc of it repeats the bytes, pending included, as if all were carried out."""
+    with_gap = bytes.fromhex("0104030004010474657874017844030001780a01c403010300017800")
+    doc: pycrdt.Doc[pycrdt.Text] = pycrdt.Doc()
+    doc.apply_update(with_gap)
+    assert doc.get_update() == with_gap
+    found = crdt.fold([with_gap])[1]
+    assert found.waits
+    assert found.structs == {3: [(0, 2), (3, 4)]}
