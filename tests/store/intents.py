@@ -8,6 +8,7 @@ from typing import TypeVar
 from yjs_store import Head, format
 from yjs_store.backend import Backend, Reader
 from yjs_store.format import check_head
+from yjs_store.heads import fresh_head
 from yjs_store.records import Append, Chunk, Snapshot
 
 UID = bytes(range(16))
@@ -27,20 +28,7 @@ async def opened(backend: AnyReader) -> AsyncIterator[AnyReader]:
 
 def fresh(name: str, uid: bytes = UID) -> Head:
     """The head of a document that is not stored yet."""
-    return Head(
-        document_id=0,
-        name=name,
-        uid=uid,
-        last_seq=0,
-        cut_seq=0,
-        journal_bytes=0,
-        snapshot_id=None,
-        snapshot_bytes=0,
-        created_ms=0,
-        updated_ms=0,
-        deleted_ms=None,
-        oversized_count=0,
-    )
+    return fresh_head(name, uid)
 
 
 def intent(before: Head, data: bytes = b"data") -> Append:

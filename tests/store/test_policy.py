@@ -8,25 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yjs_store import CheckpointPolicy, Head
+from yjs_store.heads import fresh_head
 from yjs_store.limits import MIB
 from yjs_store.policy import checkpoint_due, is_alarming
 
 POLICY = CheckpointPolicy(rows_max=10, rows_per_snapshot_mib=100, bytes_min=1000)
 
-EMPTY = Head(
-    document_id=1,
-    name="n",
-    uid=bytes(16),
-    last_seq=0,
-    cut_seq=0,
-    journal_bytes=0,
-    snapshot_id=None,
-    snapshot_bytes=0,
-    created_ms=0,
-    updated_ms=0,
-    deleted_ms=None,
-    oversized_count=0,
-)
+EMPTY = replace(fresh_head("n", bytes(16)), document_id=1)
 
 
 def head(rows: int, journal_bytes: int, snapshot_bytes: int = 0) -> Head:

@@ -17,7 +17,7 @@ import uvloop
 
 from benchlib.errors import RunFailed
 from benchlib.machine import Cores, choose_cores, describe_machine, pin
-from benchlib.project_python import CHECKOUT
+from benchlib.options import OUTPUT_OPTIONS
 from benchlib.report import Report
 from benchlib.server_process import RELAY, Command
 
@@ -83,20 +83,7 @@ _OPTIONS = (
         show_default=True,
         help="What comes before a document's name in that server's URLs.",
     ),
-    click.option(
-        "--directory",
-        type=click.Path(path_type=Path, file_okay=False),
-        default=CHECKOUT / ".cache" / "bench",
-        show_default=".cache/bench of the checkout",
-        help="Where stores are made, and removed again; its disk is measured, too.",
-    ),
-    click.option(
-        "--json",
-        "json_path",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="Append every figure to this file as JSON lines.",
-    ),
-    click.option("--date", help="Date that the figures are filed under; now, when not given."),
+    *OUTPUT_OPTIONS,
 )
 
 

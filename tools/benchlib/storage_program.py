@@ -16,6 +16,7 @@ import uvloop
 
 from benchlib.errors import RunFailed
 from benchlib.machine import choose_cores, describe_machine
+from benchlib.options import OUTPUT_OPTIONS
 from benchlib.project_python import CHECKOUT
 from benchlib.report import Report
 
@@ -67,20 +68,7 @@ _OPTIONS = (
         show_default="shared/data beside the checkout, or YJS_RELAY_BENCH_DATA",
         help="Where the real editing histories are; without them others are typed.",
     ),
-    click.option(
-        "--directory",
-        type=click.Path(path_type=Path, file_okay=False),
-        default=CHECKOUT / ".cache" / "bench",
-        show_default=".cache/bench of the checkout",
-        help="Where stores are made, and removed again; its disk is measured, too.",
-    ),
-    click.option(
-        "--json",
-        "json_path",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="Append every figure to this file as JSON lines.",
-    ),
-    click.option("--date", help="Date that the figures are filed under; now, when not given."),
+    *OUTPUT_OPTIONS,
 )
 
 
