@@ -7,6 +7,7 @@ no circuit breaker stands before it, and while storage does not take it, it wait
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from yjs_store.document import Document
 from yjs_store.errors import DocumentFailed, StoreError, UpdateRefused
@@ -14,27 +15,42 @@ from yjs_store.records import Head
 from yjs_store.retrying import Retrier, StorageState
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One update under way."""
+
+    name: str
+    retrier: Retrier
+
+    @property
+    def is_failing(self) -> bool:
+        return self.retrier.state.failing_since_s is not None
+
+
 class OversizedGuard:
     """The oversized updates under way; ``store`` makes one durable and returns the new head."""
 
     def __init__(self, store: Callable[[Document, bytes], Awaitable[Head]]) -> None:
-        self.state = StorageState()
         self.count = 0
         self._store = store
-        self._retrier = Retrier("oversized updates", self.state)
-        self._tasks: dict[asyncio.Task[None], str] = {}
+        self._runs: dict[asyncio.Task[None], _Run] = {}
+        self._is_closing = False
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def take(self, document: Document, update: bytes) -> None:
         """Begin to store; the document is settled or failed at the end."""
         self.count += 1
-        task = asyncio.create_task(self._run(document, update), name=f"oversized {document.name}")
-        self._tasks[task] = document.name
-        task.add_done_callback(self._tasks.pop)
+        retrier = Retrier("an oversized update", StorageState())
+        retrier.is_closing = self._is_closing
+        task = asyncio.create_task(
+            self._run(document, update, retrier), name=f"oversized {document.name}"
+        )
+        self._runs[task] = _Run(document.name, retrier)
+        task.add_done_callback(self._runs.pop)
 
-    async def _run(self, document: Document, update: bytes) -> None:
+    async def _run(self, document: Document, update: bytes, retrier: Retrier) -> None:
         try:
-            head = await self._retrier.run(lambda: self._store(document, update))
+            head = await retrier.run(lambda: self._store(document, update))
             document.settled_oversized(head, update)
         except UpdateRefused as error:
             document.refused_oversized(error)
@@ -47,18 +63,24 @@ class OversizedGuard:
                 self._broken.set_exception(error)
 
     @property
+    def state(self) -> StorageState:
+        """How the update fares that has waited for storage longest; in order when none does."""
+        failing = [run.retrier.state for run in self._runs.values() if run.is_failing]
+        return min(failing, key=lambda state: state.failing_since_s or 0.0, default=StorageState())
+
+    @property
     def is_busy(self) -> bool:
         """Whether an oversized update is under way."""
-        return bool(self._tasks)
+        return bool(self._runs)
 
-    def is_busy_with(self, name: str) -> bool:
-        """Whether an oversized update of this document is under way."""
-        return name in self._tasks.values()
+    def is_failing_for(self, name: str) -> bool:
+        """Whether an oversized update of this document waits for storage that fails."""
+        return any(run.is_failing for run in self._runs.values() if run.name == name)
 
     async def wait_idle(self) -> None:
         """Wait until none is under way."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks)
+        while self._runs:
+            await asyncio.gather(*self._runs)
 
     async def wait_broken(self) -> None:
         """Wait until one has ended of a defect, and raise that; for supervisors."""
@@ -66,4 +88,6 @@ class OversizedGuard:
 
     def begin_closing(self) -> None:
         """From now on give up, aloud, what storage does not take in a few attempts."""
-        self._retrier.is_closing = True
+        self._is_closing = True
+        for run in self._runs.values():
+            run.retrier.is_closing = True

@@ -374,9 +374,8 @@ class Store:
         Those of every document do while appends fail; while only a snapshot finds no room, those
         of the documents that have an oversized update under way.
         """
-        return self._committer.state.failing_since_s is not None or (
-            self._guard.state.failing_since_s is not None and self._guard.is_busy_with(name)
-        )
+        is_failing = self._committer.state.failing_since_s is not None
+        return is_failing or self._guard.is_failing_for(name)
 
     @property
     def store_breaker(self) -> Breaker:
