@@ -47,7 +47,7 @@ def published_head(before: Head, staged: Staged, now_ms: int) -> Head:
         journal_bytes=before.journal_bytes - source.journal_bytes,
         snapshot_id=staged.snapshot_id,
         snapshot_bytes=staged.snapshot_bytes,
-        created_ms=before.created_ms or now_ms,
+        created_ms=before.created_ms if before.document_id else now_ms,
         updated_ms=now_ms if is_oversized else before.updated_ms,
         oversized_count=before.oversized_count + is_oversized,
     )

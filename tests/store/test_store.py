@@ -104,6 +104,16 @@ async def test_a_document_that_was_created_at_the_beginning_of_time_can_be_read(
         assert (head.created_ms, head.updated_ms) == (0, 2)
 
 
+async def test_a_checkpoint_of_a_document_created_at_the_beginning_of_time_can_be_read(
+    path: Path,
+) -> None:
+    clock = iter(range(10))
+    async with open_store(url(path), clock_ms=lambda: next(clock)) as store:
+        await store.append("n", letters("a")[0])
+        await store.checkpoint("n")
+        assert read(await store.load("n")).text == "a"
+
+
 async def test_a_store_that_is_open_is_not_opened_again(path: Path) -> None:
     async with open_store(url(path)) as store:
         with pytest.raises(StoreInUse):
