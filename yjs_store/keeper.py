@@ -6,7 +6,13 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from yjs_store.breaker import Breaker, BreakerEvent, BreakerState
-from yjs_store.errors import StoreClosed, StoreError, StoreUnavailable
+from yjs_store.errors import (
+    DocumentDeleted,
+    DocumentMissing,
+    StoreClosed,
+    StoreError,
+    StoreUnavailable,
+)
 from yjs_store.health import Degradation, Trouble
 from yjs_store.policy import CheckpointPolicy, checkpoint_due, is_alarming
 from yjs_store.records import CheckpointResult, Head
@@ -132,8 +138,16 @@ class Keeper:
         is_documents_fault = isinstance(error, StoreError) and not isinstance(
             error, StoreUnavailable | StoreClosed
         )
-        if is_trial or is_documents_fault:
+        if isinstance(error, DocumentDeleted | DocumentMissing):
+            self._drop(name)
+        elif is_trial or is_documents_fault:
             self._note(name, BreakerEvent.FAILURE, reason)
+
+    def _drop(self, name: str) -> None:
+        """Forget a document that is gone: nothing about it is due, paused or alarming."""
+        self._due.pop(name, None)
+        self._breakers.pop(name, None)
+        self._alarmed.discard(name)
 
     # ---- breakers ---------------------------------------------------------------------------
 

@@ -9,6 +9,8 @@ import pytest
 from yjs_store import (
     CheckpointPolicy,
     Damaged,
+    DocumentDeleted,
+    DocumentMissing,
     Store,
     StoreBusy,
     StoreError,
@@ -312,6 +314,25 @@ async def test_a_request_is_tried_at_once_and_its_success_closes_the_breaker(
         await work.wait_done()
     work.error = None
     await keeper.attempt("n", "request")
+    assert keeper.breaker("n") == Breaker()
+
+
+@pytest.mark.parametrize("error", [DocumentDeleted("n"), DocumentMissing("n")])
+async def test_a_document_that_is_gone_is_not_due_any_more(
+    keeper: Keeper, work: Work, error: StoreError
+) -> None:
+    work.error = error
+    keeper.consider(head(5, 0))
+    keeper.consider(head(5000, 0))
+    assert keeper.has_alarm("n")
+    await work.wait_done()
+    keeper.request_trim()
+    await work.wait_done()
+    assert work.checkpoints == [("n", "rows")]
+    assert keeper.degradations(0) == []
+    for _ in range(5):
+        with pytest.raises(type(error)):
+            await keeper.attempt("n", "request")
     assert keeper.breaker("n") == Breaker()
 
 
