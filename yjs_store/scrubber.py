@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 
@@ -17,9 +18,12 @@ from yjs_store.limits import (
     SCRUB_PASS_S,
     SCRUB_RETRY_S,
 )
-from yjs_store.records import Extent, StoredDocument
+from yjs_store.records import Chunk, Extent, JournalRow, StoredDocument
 
 log = structlog.get_logger("yjs_store.scrubber")
+
+# Stands for the list of documents among those that are damaged; no document has this key.
+_LIST_KEY: Final = 0
 
 
 @dataclass(slots=True)
@@ -46,6 +50,7 @@ class Scrubber:
         self._reader = reader
         self._bytes_per_s = bytes_per_s
         self._clock_ms = clock_ms
+        self._seen_damaged: set[int] = set()
         self._task = asyncio.create_task(self._run(), name="yjs-store-scrubber")
 
     async def close(self) -> None:
@@ -70,11 +75,19 @@ class Scrubber:
         state = self.state
         state.documents = state.byte_length = 0
         state.started_ms, state.finished_ms = self._clock_ms(), None
+        self._seen_damaged.clear()
+        unread: list[int] = []
         after_id = 0
         while extents := await self._list(after_id):
             for extent in extents:
-                await self._look_at(extent)
+                if not await self._look_at(extent.document_id):
+                    unread.append(extent.document_id)
             after_id = extents[-1].document_id
+        for key in unread:
+            await self._look_again(key)
+        # What is in no list any more was mended or is gone.
+        for key in state.damaged.keys() - self._seen_damaged:
+            del state.damaged[key]
         state.passes += 1
         state.finished_ms = self._clock_ms()
         log.info(
@@ -90,36 +103,57 @@ class Scrubber:
                 return list(await self._reader.list_extents(after_id, LIST_PAGE_MAX))
             except StoreUnavailable:
                 await asyncio.sleep(SCRUB_RETRY_S)
+            except Damaged as error:
+                # P4: what stands behind it cannot be listed, and can be opened all the same.
+                self._note_damage(_LIST_KEY, error.document, _problem(error))
+                return []
 
-    async def _look_at(self, extent: Extent) -> None:
-        key = extent.document_id
+    async def _look_at(self, key: int) -> bool:
+        """Verify one document; False when storage does not give it."""
+        byte_length = 0
         try:
-            stored = await self._load(key)
+            stored = await self._reader.load_by_id(key)
             if stored is not None:
+                byte_length = _stored_length(stored)
                 await asyncio.to_thread(format.verify, stored)
+        except StoreUnavailable:
+            await asyncio.sleep(SCRUB_RETRY_S)
+            return False
         except Damaged as error:
-            self._note_damage(key, error)
+            self._note_damage(key, error.document, _problem(error))
         else:
             self.state.damaged.pop(key, None)
         self.state.documents += 1
-        self.state.byte_length += extent.byte_length
+        self.state.byte_length += byte_length
         # A document costs more than its bytes, so each counts as some.
-        cost = max(extent.byte_length, SCRUB_DOCUMENT_BYTES_MIN)
+        cost = max(byte_length, SCRUB_DOCUMENT_BYTES_MIN)
         await asyncio.sleep(cost / self._bytes_per_s)
+        return True
 
-    async def _load(self, key: int) -> StoredDocument | None:
-        while True:
-            try:
-                return await self._reader.load_by_id(key)
-            except StoreUnavailable:
-                # Somebody else says that storage is failing.
-                await asyncio.sleep(SCRUB_RETRY_S)
+    async def _look_again(self, key: int) -> None:
+        """Report a document that storage gives neither now nor gave before (P4)."""
+        if not await self._look_at(key):
+            # It goes on giving others, or this pass would not have come to its end.
+            self._note_damage(key, f"number {key}", "storage does not give it")
 
-    def _note_damage(self, key: int, error: Damaged) -> None:
-        problem = f"{error.part}: expected {error.expected}, found {error.found}"
-        known = self.state.damaged.get(key)
-        if known is None:
-            log.error("damage found", document=error.document, key=key, problem=problem)
+    def _note_damage(self, key: int, document: str, problem: str) -> None:
+        if key not in self.state.damaged:
+            log.error("damage found", document=document, key=key, problem=problem)
             if len(self.state.damaged) >= SCRUB_DAMAGED_MAX:
                 return
-        self.state.damaged[key] = (error.document, problem)
+        self.state.damaged[key] = (document, problem)
+        self._seen_damaged.add(key)
+
+
+def _problem(error: Damaged) -> str:
+    return f"{error.part}: expected {error.expected}, found {error.found}"
+
+
+def _stored_length(stored: StoredDocument) -> int:
+    """Return what was read; what the head says of it may be damaged."""
+    return sum(map(_length, stored.rows)) + sum(map(_length, stored.chunks))
+
+
+def _length(part: JournalRow | Chunk) -> int:
+    # P4: a damaged value may be of another type.
+    return len(part.data) if isinstance(part.data, bytes) else 0

@@ -1,14 +1,14 @@
 """yjs_store.scrubber: it reads what nobody opens, slowly, and says what is damaged."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from yjs_store import StoreBusy, scrubber
+from yjs_store import Damaged, StoreBusy, StoreFailing, scrubber
 from yjs_store.backends.sqlite_reader import SqliteReader
-from yjs_store.records import StoredDocument
+from yjs_store.records import Extent, StoredDocument
 from yjs_store.scrubber import Scrubber
 from yjs_store.store import now_ms
 
@@ -123,3 +123,90 @@ async def test_it_waits_while_storage_does_not_answer(path: Path, naps: Naps) ->
 async def test_a_store_can_go_without(path: Path) -> None:
     async with store_over(WatchedBackend(path)) as store:
         assert store.scrub_state is None
+
+
+async def test_what_is_gone_is_not_damaged_any_more(path: Path, naps: Naps) -> None:
+    """Its key is in no list: it was salvaged, or deleted and forgotten."""
+    await write(path)
+    reader = SqliteReader(path)
+    await reader.open()
+    with raw(path) as connection:
+        connection.execute("UPDATE chunks SET data = x'00'")
+    scrubbing = Scrubber(reader, 1000.0, now_ms)
+    state = scrubbing.state
+    await until(lambda: state.passes >= 1)
+    assert len(state.damaged) == 1
+    with raw(path) as connection:
+        connection.execute("DELETE FROM documents WHERE name = 'b'")
+    passes = state.passes
+    await until(lambda: state.passes >= passes + 2)
+    assert state.damaged == {}
+    await scrubbing.close()
+    await reader.close()
+
+
+async def test_a_list_of_documents_that_is_damaged_is_reported_and_ends_nothing(
+    path: Path, naps: Naps
+) -> None:
+    """P4: the server goes on with every document that can be found."""
+    await write(path)
+
+    class Broken(SqliteReader):
+        async def list_extents(self, after_id: int, limit: int) -> Sequence[Extent]:
+            if after_id:
+                raise Damaged("*", "file", "a sound SQLite file", "noise")
+            return (await super().list_extents(after_id, limit))[:1]
+
+    reader = Broken(path)
+    await reader.open()
+    scrubbing = Scrubber(reader, 1000.0, now_ms)
+    await until(lambda: scrubbing.state.passes >= 2)
+    ((_, problem),) = scrubbing.state.damaged.values()
+    assert "noise" in problem
+    await scrubbing.close()
+    await reader.close()
+
+
+async def test_a_document_that_the_disk_does_not_give_does_not_hold_up_the_others(
+    path: Path, naps: Naps
+) -> None:
+    await write(path)
+
+    class Unreadable(SqliteReader):
+        async def load_by_id(self, document_id: int) -> StoredDocument | None:
+            if document_id == 1:
+                raise StoreFailing("disk I/O error")
+            return await super().load_by_id(document_id)
+
+    reader = Unreadable(path)
+    await reader.open()
+    with raw(path) as connection:
+        connection.execute("UPDATE chunks SET data = x'00'")
+    scrubbing = Scrubber(reader, 1000.0, now_ms)
+    await until(lambda: scrubbing.state.passes >= 1)
+    assert sorted(scrubbing.state.damaged) == [1, 2]
+    assert scrubbing.state.damaged[1] == ("number 1", "storage does not give it")
+    await scrubbing.close()
+    await reader.close()
+
+
+async def test_a_length_that_is_wrong_does_not_stop_it(path: Path, naps: Naps) -> None:
+    """No rest is longer than what was read is worth."""
+    await write(path)
+    with raw(path) as connection:
+        connection.execute("UPDATE documents SET journal_bytes = 1 << 60 WHERE name = 'a'")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "UPDATE sqlite_schema SET sql = replace(sql, 'snapshot_bytes INTEGER NOT NULL',"
+            " 'snapshot_bytes INTEGER') WHERE name = 'documents'"
+        )
+    with raw(path) as connection:
+        connection.execute("UPDATE documents SET snapshot_bytes = NULL WHERE name = 'c'")
+    reader = SqliteReader(path)
+    await reader.open()
+    scrubbing = Scrubber(reader, 1024.0 * 1024, now_ms)
+    await until(lambda: scrubbing.state.passes >= 1)
+    assert max(naps.taken) <= scrubber.SCRUB_PASS_S
+    assert sorted(scrubbing.state.damaged) == [1, 3]
+    await scrubbing.close()
+    await reader.close()

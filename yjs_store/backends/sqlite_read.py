@@ -141,8 +141,10 @@ def _has_prefix(sealed: SealedHead, prefix: str) -> bool:
 
 def list_extents(connection: sqlite3.Connection, after_id: int, limit: int) -> Sequence[Extent]:
     """See Reader.list_extents."""
+    # P4: a value that is damaged may be none at all.
     found = connection.execute(
-        "SELECT id, journal_bytes + snapshot_bytes FROM documents WHERE id > ? ORDER BY id LIMIT ?",
+        "SELECT id, coalesce(journal_bytes + snapshot_bytes, 0) FROM documents WHERE id > ?"
+        " ORDER BY id LIMIT ?",
         (after_id, limit),
     )
     return [Extent(*row) for row in found]
