@@ -8,7 +8,7 @@ from typing import TypeVar
 import structlog
 import tenacity
 
-from yjs_store.errors import StoreUnavailable
+from yjs_store.errors import StoreError, StoreUnavailable
 from yjs_store.limits import RETRY_ATTEMPTS_WHEN_CLOSING, RETRY_FIRST_S, RETRY_MAX_S
 
 _Result = TypeVar("_Result")
@@ -54,7 +54,14 @@ class Retrier:
             reraise=True,
         ):
             with attempt:
-                result = await write()
+                try:
+                    result = await write()
+                except StoreUnavailable:
+                    raise
+                except StoreError:
+                    # Storage has answered, if only with a refusal.
+                    self._note_success()
+                    raise
                 self._note_success()
                 return result
         raise AssertionError("the retrying ends by returning or raising")
