@@ -44,27 +44,31 @@ async def run_checkpoint(
     publish: Publish,
     *,
     extra: bytes | None = None,
-    fresh: Head | None = None,
+    live: Head | None = None,
 ) -> CheckpointResult:
     """Fold what is stored of a document, and ``extra``, into a new snapshot and publish it.
 
-    Appends may go on meanwhile, but not with ``extra``. ``fresh`` is the head to begin with when
-    nothing is stored yet. On return the snapshot is published; or,
+    Appends may go on meanwhile, but not with ``extra``, whose document has the head ``live``:
+    the one to begin with when it is not stored yet. On return the snapshot is published; or,
     when there was nothing to fold, nothing was changed.
 
     Raises:
         Damaged: what is stored cannot be read; nothing was changed.
         FoldFailed: the fold process died; nothing was changed.
         WriterSuperseded, StoreUnavailable: nothing was published; what was staged is retired.
+            WriterSuperseded too when what is stored is another life than ``live``.
         UpdateTooLarge: the document would be.
         DocumentMissing, DocumentDeleted: there is nothing to fold.
     """
     stored = await backend.load(name)
     if stored is None:
-        if fresh is None:
+        if live is None or live.document_id != 0:
             raise DocumentMissing(name)
-        stored = StoredDocument(format.seal_head(fresh), None, (), ())
+        stored = StoredDocument(format.seal_head(live), None, (), ())
     head = format.check_head(stored.sealed_head)
+    if live is not None and head.uid != live.uid:
+        # P9: the name was deleted and forgotten, or salvaged, while the update waited for room.
+        raise WriterSuperseded(name)
     if head.deleted_ms is not None:
         raise DocumentDeleted(name)
     if head.journal_rows == 0 and extra is None:

@@ -202,7 +202,7 @@ class Store:
         return await self._keeper.attempt(name, reason)
 
     async def _run_checkpoint(
-        self, name: str, reason: str, extra: bytes | None = None, fresh: Head | None = None
+        self, name: str, reason: str, extra: bytes | None = None, live: Head | None = None
     ) -> CheckpointResult:
         # The dict lets go of a lock when nobody holds or awaits it any more.
         lock = self._checkpointing.setdefault(name, asyncio.Lock())
@@ -215,15 +215,14 @@ class Store:
                 self._clock_ms(),
                 self._publish,
                 extra=extra,
-                fresh=fresh,
+                live=live,
             )
         self._keeper.request_trim()
         return result
 
     async def _store_oversized(self, document: Document, update: bytes) -> Head:
         """Make an update durable as part of a new snapshot; return the head that has it."""
-        fresh = document.head if document.head.document_id == 0 else None
-        result = await self._run_checkpoint(document.name, "oversized", update, fresh)
+        result = await self._run_checkpoint(document.name, "oversized", update, document.head)
         return result.head
 
     async def _trim(self) -> bool:

@@ -22,6 +22,7 @@ from yjs_store import (
     document,
     fold_process,
     folding,
+    retrying,
 )
 from yjs_store.breaker import BreakerState
 from yjs_store.format import check_head
@@ -387,6 +388,52 @@ async def test_a_fold_process_that_is_killed_refuses_it_and_the_document_goes_on
     await trim_all(backend)
     await store.close()
     check_tidy(path)
+
+
+@pytest.mark.usefixtures("no_jitter")
+async def test_storage_that_answers_with_a_refusal_does_not_fail_any_more(
+    store: Store, backend: WatchedBackend
+) -> None:
+    """P8: what is shown ends with the last who waited."""
+    await store.append("n", letters("a")[0])
+    async with heard(store) as (opened, _):
+        gate = backend.before["room_left"] = Gate()
+        backend.room = 0
+        opened.submit(paste(), Recorder())
+        await gate.wait_reached()
+        gate.open()
+        backend.before["room_left"] = again = Gate()
+        await again.wait_reached()
+        assert store.failing_because is not None
+        await store.delete("n")
+        again.open()
+        await store.wait_settled()
+    assert (store.failing_since_s, store.failing_because) == (None, None)
+
+
+@pytest.mark.usefixtures("no_jitter")
+async def test_what_waits_for_room_is_not_stored_in_the_next_life_of_its_document(
+    store: Store, backend: WatchedBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P9: its sender was told that the document is deleted."""
+    monkeypatch.setattr(retrying, "RETRY_FIRST_S", 0.5)
+    await store.append("n", letters("a")[0])
+    sender = Recorder()
+    async with heard(store) as (opened, _):
+        gate = backend.before["room_left"] = Gate()
+        backend.room = 0
+        opened.submit(paste(), sender)
+        await gate.wait_reached()
+        gate.open()
+        while store.failing_because is None:
+            await store.statistics()
+        await store.delete("n")
+        await store.forget("n")
+        await store.append("n", letters("b", client_id=9)[0])
+        backend.room = None
+        await store.wait_settled()
+    assert [type(error) for _, error in sender.refusals] == [DocumentDeleted]
+    assert read(await store.load("n")).text == "b"
 
 
 @pytest.mark.parametrize("moment", ["create", "room_left", "stage", "load_staged", "publish"])
