@@ -29,6 +29,10 @@ def translated(path: Path, *, opening: bool = False) -> Iterator[None]:
         if opening:
             raise StoreUnusable(f"cannot open {path}: {error}") from error
         raise _translate(path, error) from error
+    except OSError as error:
+        # Of the disk around the database: how much room it has, say.
+        reason = f"{path}: {error.strerror or error}"
+        raise (StoreUnusable if opening else StoreFailing)(reason) from error
     except Damaged as error:
         if opening:
             raise StoreUnusable(f"cannot open {path}: {error}") from error

@@ -30,7 +30,10 @@ class OpenedFiles:
             StoreFailing: a file is gone or another one; it may come back.
         """
         for file, opened in zip(self._files, self._identities, strict=False):
-            found = _identity(file)
+            try:
+                found = _identity(file)
+            except OSError as error:
+                raise StoreFailing(f"cannot look for {file}: {error.strerror}") from error
             if found != opened:
                 what = "was removed" if found is None else "is another file now"
                 raise StoreFailing(
