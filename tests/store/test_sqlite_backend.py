@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import re
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +23,13 @@ from yjs_store import (
     WriterSuperseded,
 )
 from yjs_store.backends.sqlite import SqliteBackend
+from yjs_store.backends.sqlite_connect import connect_read_only
+from yjs_store.backends.sqlite_read import name_hash
+from yjs_store.backends.sqlite_reader import SqliteReader
 from yjs_store.backends.sqlite_schema import SCHEMA_VERSION
 from yjs_store.records import Append
 
-from .intents import append, assembled, delete, fresh, intent, stage, trim_all
+from .intents import append, assembled, delete, fresh, intent, opened, stage, trim_all
 from .stores import (
     WatchedBackend,
     bytes_of,
@@ -409,4 +413,49 @@ async def test_a_reader_does_not_open_a_file_that_took_the_place(path: Path) -> 
         other.execute("CREATE TABLE documents (x)")
     with pytest.raises(StoreFailing, match="is another file"):
         await backend.load("n")
+    await backend.close()
+
+
+async def test_a_directory_that_cannot_be_looked_into_is_storage_that_fails(path: Path) -> None:
+    """P8: whatever the system says, a write is waited for and not a defect."""
+    place = path.parent / "place"
+    backend = WatchedBackend(place / path.name)
+    await backend.open()
+    head = await append(backend, fresh("n"), b"before")
+    away = path.parent / "away"
+    place.rename(away)
+    with pytest.raises(StoreFailing):
+        await backend.room_left()
+    place.write_bytes(b"a file where the directory was")
+    with pytest.raises(StoreFailing):
+        await append(backend, head, b"meanwhile")
+    place.unlink()
+    away.rename(place)
+    await append(backend, head, b"after")
+    await backend.close()
+    assert rows_of(place / path.name, "n") == [(1, b"before"), (2, b"after")]
+
+
+async def test_a_document_created_between_two_looks_is_not_damage(path: Path) -> None:
+    backend = WatchedBackend(path)
+    await backend.open()
+
+    def create_before_second_look(statement: str) -> None:
+        if "name_hash =" in statement:
+            with raw(path) as other:
+                other.execute(
+                    "INSERT OR IGNORE INTO documents SELECT 9, 'n', ?, uid, last_seq, cut_seq,"
+                    " journal_bytes, snapshot_id, snapshot_bytes, created_ms, updated_ms,"
+                    " deleted_ms, oversized_count, checksum FROM documents WHERE name = 'm'",
+                    (name_hash("n"),),
+                )
+
+    def connect_watched(place: Path) -> sqlite3.Connection:
+        connection = connect_read_only(place)
+        connection.set_trace_callback(create_before_second_look)
+        return connection
+
+    await append(backend, fresh("m"), b"one")
+    async with opened(SqliteReader(path, connect_watched)) as reader:
+        assert await reader.load_head("n") is None
     await backend.close()

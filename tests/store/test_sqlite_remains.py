@@ -1,12 +1,14 @@
 """yjs_store.backends.sqlite_remains: of a damaged file everything is read that can be read."""
 
 import random
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from yjs_store import Damaged, format
 from yjs_store.backends.sqlite import SqliteBackend
+from yjs_store.backends.sqlite_connect import connect_read_only
 from yjs_store.backends.sqlite_reader import SqliteReader
 from yjs_store.format import check_head
 from yjs_store.records import Remains
@@ -151,3 +153,24 @@ async def test_a_head_that_counts_far_is_not_believed(path: Path) -> None:
     remains = await _remains(path)
     assert len(remains.rows) == len(ROWS)
     assert remains.sealed_head.head.last_seq == len(ROWS) + 1
+
+
+async def test_remains_are_of_one_moment(path: Path) -> None:
+    """A document that is checkpointed and trimmed meanwhile has lost nothing."""
+    async with opened(SqliteBackend(path)) as backend:
+        head = await append(backend, fresh("n"), *ROWS)
+
+        def connect_watched(place: Path) -> sqlite3.Connection:
+            connection = connect_read_only(place)
+            connection.set_trace_callback(trim_before_rows)
+            return connection
+
+        def trim_before_rows(statement: str) -> None:
+            if "FROM journal" in statement:
+                with raw(path) as other:
+                    other.execute("DELETE FROM journal")
+
+        async with opened(SqliteReader(path, connect_watched)) as reader:
+            remains = await reader.load_remains("n")
+        assert remains is not None
+        assert [row.seq for row in remains.rows] == list(range(1, head.last_seq + 1))

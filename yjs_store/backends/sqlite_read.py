@@ -63,8 +63,15 @@ def _load_rest(connection: sqlite3.Connection, sealed: SealedHead) -> StoredDocu
     return StoredDocument(sealed, snapshot, chunks, tuple(JournalRow(*row) for row in rows))
 
 
-def load_head(connection: sqlite3.Connection, name: str) -> SealedHead | None:
+def load_head_alone(connection: sqlite3.Connection, name: str) -> SealedHead | None:
     """See Reader.load_head."""
+    # One moment: a document created between two looks must not seem to be missing in an index.
+    with read_transaction(connection):
+        return load_head(connection, name)
+
+
+def load_head(connection: sqlite3.Connection, name: str) -> SealedHead | None:
+    """Read the head alone, inside a transaction."""
     found = find_head(connection, "name = ?", name)
     # P4: what the index of names does not find may be there all the same.
     if found is None and find_head(connection, "name_hash = ?", name_hash(name)) is not None:

@@ -109,7 +109,7 @@ class SqliteReader:
 
     async def load_head(self, name: str) -> SealedHead | None:
         """See Reader.load_head."""
-        return await self._read(lambda connection: sqlite_read.load_head(connection, name))
+        return await self._read(lambda connection: sqlite_read.load_head_alone(connection, name))
 
     async def load_staged(self, snapshot_id: int) -> tuple[Snapshot, tuple[Chunk, ...]] | None:
         """See Reader.load_staged."""

@@ -22,6 +22,17 @@ _TRIES_MAX: Final = 1_000_000
 
 def load_remains(connection: sqlite3.Connection, name: str) -> Remains | None:
     """See Reader.load_remains."""
+    # One moment: rows that are folded and trimmed meanwhile must not seem to be lost.
+    connection.execute("BEGIN DEFERRED")
+    try:
+        return _load_remains(connection, name)
+    finally:
+        # After an I/O error SQLite has rolled back by itself, and the rest was read as it is now.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _load_remains(connection: sqlite3.Connection, name: str) -> Remains | None:
     sealed = _find_head(connection, name)
     if sealed is None:
         return None
