@@ -187,7 +187,7 @@ def salvage(
             return
         _show_plan(document, plan)
         if is_applied:
-            asyncio.run(_carry_out(url, document, unverified))
+            asyncio.run(_carry_out(url, plan))
             click.echo("Done. Editors that have what is missing give it back when they connect.")
         else:
             click.echo("Nothing was changed. Stop the server and add --apply to do it.")
@@ -207,10 +207,11 @@ def _show_plan(document: str, plan: SalvagePlan) -> None:
         click.echo(f"Missing from editor {client}, and waited for: clocks {clocks}")
 
 
-async def _carry_out(url: str, document: str, unverified: bool) -> None:
+async def _carry_out(url: str, plan: SalvagePlan) -> None:
     async with open_store(url) as opened:
-        # Looked at again: nobody else writes now.
-        await opened.salvage(await opened.plan_salvage(document, unverified=unverified))
+        # Not planned again: the store trims as soon as it is open, and what is dead may be all
+        # that is left. Whether it is still the same document is compared.
+        await opened.salvage(plan)
 
 
 @click.group("set-aside")

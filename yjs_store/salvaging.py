@@ -93,8 +93,7 @@ async def carry_out(
     reason = "; ".join(planned.lost)
 
     async def put_in_place() -> Head:
-        remains = await backend.load_remains(damaged.name)
-        if remains is None or remains.sealed_head != planned.remains.sealed_head:
+        if await _find_head(backend, damaged.name) != planned.remains.sealed_head:
             raise WriterSuperseded(damaged.name)
         document_id = await backend.replace(
             damaged.document_id, format.seal_head(after), reason, now_ms
@@ -108,6 +107,15 @@ async def carry_out(
     except BaseException:
         await backend.discard(snapshot_id)
         raise
+
+
+async def _find_head(backend: Backend, name: str) -> SealedHead | None:
+    try:
+        # Every document waits meanwhile: the whole is read only where that must be.
+        return await backend.load_head(name)
+    except Damaged:
+        remains = await backend.load_remains(name)
+        return None if remains is None else remains.sealed_head
 
 
 async def _read_back(backend: Backend, after: Head) -> tuple[Snapshot, tuple[Chunk, ...]]:

@@ -22,6 +22,7 @@ from yjs_store.errors import (
     DocumentDeleted,
     DocumentFailed,
     DocumentMissing,
+    StoreError,
     UpdateRefused,
     WriterSuperseded,
 )
@@ -307,7 +308,11 @@ class Store:
         check_name(name)
         remains = await load_remains(self._backend, name)
         document = await self._opened.find(name)
-        known = [] if document is None else [await document.whole()]
+        known = list[bytes]()
+        if document is not None:
+            # What cannot be read in memory either is no reason to save nothing.
+            with contextlib.suppress(StoreError):
+                known.append(await document.whole())
         return await asyncio.to_thread(plan, remains, unverified=unverified, known=known)
 
     async def salvage(self, planned: SalvagePlan) -> Head:

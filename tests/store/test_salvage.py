@@ -216,6 +216,23 @@ async def test_what_is_live_in_memory_is_saved_too(path: Path) -> None:
         assert await text_of(store) == editor.read().text
 
 
+async def test_what_is_live_but_does_not_integrate_is_no_obstacle(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = await write(path)
+    async with store_over(SqliteBackend(path)) as store, store.document("n") as document:
+
+        def fail(*_: object) -> None:
+            raise crdt.StartUnreadable("a panic")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(crdt.Replica, "diff", fail)
+            patched.setattr("yjs_store.store.plan", lambda *_, known, **__: known)
+            assert await store.plan_salvage("n") == []
+        assert document.error is not None
+        assert read((await store.plan_salvage("n")).update) == editor.read()
+
+
 async def test_of_two_sources_none_is_preferred_and_none_deleted(path: Path) -> None:
     """Field note 13: the rows and the snapshot that a broken one has replaced count as well."""
     editor = Editor(7)
