@@ -8,7 +8,7 @@ from pathlib import Path
 from yjs_store.backend import Reader
 from yjs_store.backends.sqlite_reader import SqliteReader
 from yjs_store.check import CheckDepth, DocumentReport, check_stored
-from yjs_store.errors import Damaged
+from yjs_store.errors import Damaged, StoreFailing
 from yjs_store.records import StoredDocument
 
 
@@ -75,6 +75,9 @@ async def _check_one(reader: Reader, key: int | str, depth: CheckDepth) -> Docum
             await _check_index(reader, stored)
     except Damaged as error:
         return failed_report(key, f"{error.part}: expected {error.expected}, found {error.found}")
+    except StoreFailing as error:
+        # A disk that does not give one document gives others.
+        return failed_report(key, f"cannot be read: {error}")
     return report
 
 

@@ -8,11 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from yjs_store import CheckDepth, DocumentReport, StoreUnusable, plan_check, run_check
+from yjs_store import (
+    CheckDepth,
+    DocumentReport,
+    StoreFailing,
+    StoreUnusable,
+    plan_check,
+    run_check,
+)
 from yjs_store import format as stored_format
 from yjs_store.backends.sqlite import SqliteBackend
 from yjs_store.backends.sqlite_reader import SqliteReader
 from yjs_store.check import check_stored
+from yjs_store.check_process import Batch, check_batch
+from yjs_store.records import StoredDocument
 
 from .editing import Editor, letters
 from .stores import raw, store_over, url
@@ -197,3 +206,25 @@ def test_a_difference_between_the_decoders_is_a_problem(
     monkeypatch.setattr(y_py, "apply_update", lambda *_: None)
     found = asyncio.run(check_alone(sound, "rows", CheckDepth.INDEPENDENT))
     assert "different state vectors" in str(found)
+
+
+async def test_a_document_that_the_disk_does_not_give_is_reported(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the others of its batch are looked at."""
+    async with store_over(SqliteBackend(path)) as store:
+        for name in ("a", "b"):
+            await store.append(name, letters(name)[0])
+    load_by_id = SqliteReader.load_by_id
+
+    async def fail(reader: SqliteReader, document_id: int) -> StoredDocument | None:
+        if document_id == 1:
+            raise StoreFailing("disk I/O error")
+        return await load_by_id(reader, document_id)
+
+    monkeypatch.setattr(SqliteReader, "load_by_id", fail)
+    checked = await asyncio.to_thread(check_batch, path, Batch((1, 2), 2), CheckDepth.DECODED)
+    assert [report.problem for report in checked.reports] == [
+        "cannot be read: disk I/O error",
+        None,
+    ]
