@@ -167,8 +167,19 @@ def replace(
         raise superseded(connection, epoch, after.head.name)
     # Rows that are dead by the word of a head that nobody believes are not trimmed any more.
     connection.execute("DELETE FROM trims WHERE document_id = ?", (document_id,))
-    connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
+    _remove_head(connection, document_id)
     return create(connection, epoch, after)
+
+
+def _remove_head(connection: sqlite3.Connection, document_id: int) -> None:
+    try:
+        connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        # It has no entry in an index. The table has all that the indexes are made from.
+        connection.execute("REINDEX documents")
+        connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
 
 
 _FACTS: Final = (
