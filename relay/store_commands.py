@@ -205,6 +205,7 @@ def _show_plan(document: str, plan: SalvagePlan) -> None:
     for client, gaps in sorted(plan.missing.items()):
         clocks = ", ".join(f"{start} to {end - 1}" for start, end in gaps)
         click.echo(f"Missing from editor {client}, and waited for: clocks {clocks}")
+    click.echo("Deletions may be among what is lost: look for text that has come back.")
 
 
 async def _carry_out(url: str, plan: SalvagePlan) -> None:

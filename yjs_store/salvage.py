@@ -2,6 +2,11 @@
 
 Every row and every snapshot that verifies is taken, dead ones too: an update more changes
 nothing. Of a snapshot with a broken chunk everything before it is taken.
+
+What was deleted may come back: a deletion that stood only in a lost row, or at the end of a
+snapshot that is broken (its delete set comes last), is lost like anything else, while the text it
+deleted may still stand in a row. Any editor that has seen the deletion repeats it with its first
+sync; until then nothing that is stored tells such text from the rest.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,7 +46,9 @@ def plan(remains: Remains, *, unverified: bool = False, known: Sequence[bytes] =
     search = _Search(remains.sealed_head.head, unverified, list(remains.unreadable))
     head = _believed(search, remains)
     snapshots = [update for part in remains.snapshots for update in search.open_snapshot(part)]
-    rows = [row for row in remains.rows if search.take_row(row)]
+    # The snapshot has what is in the dead rows; that one is broken is no loss by itself.
+    cut_seq = 0 if head is None or search.lost else head.cut_seq
+    rows = [row for row in remains.rows if search.take_row(row, is_needed=_is_after(row, cut_seq))]
     if head is not None:
         search.miss_rows(head, remains.rows)
     update = search.fold([*snapshots, *(row.data for row in rows), *known])
@@ -76,16 +83,19 @@ class _Search:
     def lose(self, error: Damaged, addition: str = "") -> None:
         self.lost.append(f"{error.part}{addition}: expected {error.expected}, found {error.found}")
 
-    def take_row(self, row: JournalRow) -> bool:
+    def take_row(self, row: JournalRow, *, is_needed: bool) -> bool:
         try:
             crdt.check_update(format.check_row(self.head, row))
         except Damaged as error:
             is_taken = self.unverified and _decodes(row.data)
             stored = f", stored {_shown_time(row.created_ms)}"
-            self.lose(error, f"{stored} (decodes, and is taken unverified)" if is_taken else stored)
-            return is_taken
+            addition = f"{stored} (decodes, and is taken unverified)" if is_taken else stored
+            if is_needed:
+                self.lose(error, addition)
+            return is_taken and is_needed
         except UpdateRefused as error:
-            self.lost.append(f"journal row {row.seq}: {error}")
+            if is_needed:
+                self.lost.append(f"journal row {row.seq}: {error}")
             return False
         return True
 
@@ -147,6 +157,11 @@ class _Search:
             else:
                 sound.append(update)
         return sound
+
+
+def _is_after(row: JournalRow, cut_seq: int) -> bool:
+    # P4: a damaged number may be of another type.
+    return not isinstance(row.seq, int) or row.seq > cut_seq
 
 
 def _decodes(data: object) -> bool:

@@ -1,5 +1,6 @@
 """Puts a salvaged document in the place of a damaged one, which is set aside as it is."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
@@ -28,9 +29,9 @@ async def plan_salvage(url: str, name: str, *, unverified: bool = False) -> Salv
     await reader.open()
     try:
         remains = await load_remains(reader, check_name(name))
+        return await look_whole(reader, plan(remains, unverified=unverified))
     finally:
         await reader.close()
-    return plan(remains, unverified=unverified)
 
 
 async def read_set_aside(url: str) -> Sequence[SetAside]:
@@ -59,6 +60,23 @@ async def load_remains(reader: Reader, name: str) -> Remains:
     if remains.sealed_head.head.deleted_ms is not None and _is_sound(remains.sealed_head):
         raise DocumentDeleted(name)
     return remains
+
+
+async def look_whole(reader: Reader, planned: SalvagePlan) -> SalvagePlan:
+    """Return a plan that also names what makes the document no whole though every part holds.
+
+    A head older than its rows, say, or one that an index has lost.
+    """
+    if planned.lost:
+        return planned
+    try:
+        stored = await reader.load(planned.remains.sealed_head.head.name)
+        if stored is not None:
+            await asyncio.to_thread(format.verify, stored)
+    except Damaged as error:
+        problem = f"{error.part}: expected {error.expected}, found {error.found}"
+        return replace(planned, lost=(problem,))
+    return planned
 
 
 def _is_sound(sealed: SealedHead) -> bool:

@@ -1,7 +1,9 @@
 """Salvage: the most that can be saved takes the place of a damaged document, which is kept."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,7 +22,7 @@ from yjs_store import (
 from yjs_store.backends.sqlite import SqliteBackend
 from yjs_store.format import check_head
 from yjs_store.records import Head, SealedHead
-from yjs_store.salvage import plan
+from yjs_store.salvage import SalvagePlan, plan
 
 from .crashes import check_gapless
 from .editing import Editor, letters, read
@@ -225,12 +227,54 @@ async def test_what_is_live_but_does_not_integrate_is_no_obstacle(
         def fail(*_: object) -> None:
             raise crdt.StartUnreadable("a panic")
 
-        with monkeypatch.context() as patched:
-            patched.setattr(crdt.Replica, "diff", fail)
-            patched.setattr("yjs_store.store.plan", lambda *_, known, **__: known)
-            assert await store.plan_salvage("n") == []
-        assert document.error is not None
+        def fail_no_more(*arguments: Any, **options: Any) -> SalvagePlan:
+            monkeypatch.undo()
+            monkeypatch.setattr(format, "SNAPSHOT_CHUNK_BYTES", CHUNK_BYTES)
+            return plan(*arguments, **options)
+
+        monkeypatch.setattr(crdt.Replica, "diff", fail)
+        monkeypatch.setattr("yjs_store.store.plan", fail_no_more)
         assert read((await store.plan_salvage("n")).update) == editor.read()
+        assert document.error is not None
+
+
+async def test_a_document_that_is_no_whole_is_not_called_sound(path: Path) -> None:
+    """A write that the disk has lost: the head is older than its rows."""
+    editor = await write(path)
+    async with store_over(SqliteBackend(path)) as store:
+        sealed = await store._backend.load_head("n")
+        assert sealed is not None
+        head = replace(sealed.head, last_seq=10, journal_bytes=sealed.head.journal_bytes - 23)
+        with raw(path) as connection:
+            connection.execute(
+                "UPDATE documents SET last_seq = ?, journal_bytes = ?, checksum = ? WHERE id = 1",
+                (head.last_seq, head.journal_bytes, format.seal_head(head).checksum),
+            )
+        with pytest.raises(Damaged):
+            await store.load("n")
+        plan = await store.plan_salvage("n")
+        assert plan.lost == ("journal: expected rows up to 10, found up to 11",)
+        await store.salvage(plan)
+        assert await text_of(store) == editor.read().text
+
+
+async def test_a_document_that_the_index_of_names_has_lost_is_salvaged(path: Path) -> None:
+    editor = await write(path)
+    with raw(path) as connection:
+        root = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_documents_1'"
+        ).fetchone()[0]
+    content = bytearray(path.read_bytes())
+    start = (root - 1) * 4096
+    content[content.rindex(b"n", start, start + 4096)] = ord("m")
+    path.write_bytes(content)
+    async with store_over(SqliteBackend(path)) as store:
+        with pytest.raises(Damaged):
+            await store.load("n")
+        plan = await store.plan_salvage("n")
+        assert plan.lost == ("index of names: expected an entry, found none",)
+        await store.salvage(plan)
+        assert await text_of(store) == editor.read().text
 
 
 async def test_of_two_sources_none_is_preferred_and_none_deleted(path: Path) -> None:
@@ -322,3 +366,18 @@ def test_the_whole_part_of_a_beginning_is_an_update_with_some_of_it(
 def test_what_is_no_update_has_no_whole_part() -> None:
     with pytest.raises(crdt.UpdateRefused):
         update_v1.whole_part(b"\x01\x05\x07\x00\x9f\x01\x01\x01")
+
+
+async def test_a_dead_row_that_is_broken_is_no_loss(path: Path) -> None:
+    class Untrimmed(SqliteBackend):
+        async def trim(self, check: Callable[[SealedHead], Head]) -> bool:
+            return False
+
+    async with store_over(Untrimmed(path)) as store:
+        for update in letters("abc"):
+            await store.append("n", update)
+        await store.checkpoint("n")
+        execute(path, "UPDATE journal SET data = x'00' WHERE seq = 2")
+        plan = await store.plan_salvage("n")
+        assert plan.lost == ()
+        assert read(plan.update).text == "abc"
