@@ -161,7 +161,8 @@ class _Search:
 
 def _is_after(row: JournalRow, cut_seq: int) -> bool:
     # P4: a damaged number may be of another type.
-    return not isinstance(row.seq, int) or row.seq > cut_seq
+    seq: object = row.seq
+    return not isinstance(seq, int) or seq > cut_seq
 
 
 def _decodes(data: object) -> bool:

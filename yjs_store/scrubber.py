@@ -79,9 +79,8 @@ class Scrubber:
         unread: list[int] = []
         after_id = 0
         while extents := await self._list(after_id):
-            for extent in extents:
-                if not await self._look_at(extent.document_id):
-                    unread.append(extent.document_id)
+            keys = [extent.document_id for extent in extents]
+            unread += [key for key in keys if not await self._look_at(key)]
             after_id = extents[-1].document_id
         for key in unread:
             await self._look_again(key)
@@ -156,4 +155,5 @@ def _stored_length(stored: StoredDocument) -> int:
 
 def _length(part: JournalRow | Chunk) -> int:
     # P4: a damaged value may be of another type.
-    return len(part.data) if isinstance(part.data, bytes) else 0
+    data: object = part.data
+    return len(data) if isinstance(data, bytes) else 0
