@@ -152,11 +152,13 @@ class Backend(Reader, Protocol):
         as it is, and a snapshot that a head names is kept whatever is said of it elsewhere.
         """
 
-    async def replace(self, document_id: int, after: SealedHead, reason: str, now_ms: int) -> int:
+    async def replace(
+        self, document_id: int, after: SealedHead | None, reason: str, now_ms: int
+    ) -> int | None:
         """Set a document aside and put ``after``, whose snapshot is staged, in its place.
 
         One small transaction. Everything stored of the former stays as it is, under its key.
-        Returns the document_id of the new one.
+        Returns the document_id of the new one. With None its place stays empty.
 
         Raises:
             WriterSuperseded: the document or the staged snapshot is gone; nothing was changed.

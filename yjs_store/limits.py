@@ -57,6 +57,9 @@ RESTING_BYTES_MAX: Final = 8 * MIB
 # Documents listed by one call.
 LIST_PAGE_MAX: Final = 1000
 
+# Characters of the reason that is kept with what was set aside; a broken table names every row.
+SET_ASIDE_REASON_MAX: Final = 2000
+
 # What one process of a check takes at a time: enough that starting costs nothing beside it,
 # little enough that the progress moves.
 CHECK_BATCH_DOCUMENTS: Final = 256

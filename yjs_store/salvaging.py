@@ -1,8 +1,10 @@
 """Puts a salvaged document in the place of a damaged one, which is set aside as it is."""
 
 import asyncio
+import textwrap
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import Protocol, TypeVar
 
 from yjs_store import crdt, format
 from yjs_store.backend import Backend, Reader
@@ -10,12 +12,20 @@ from yjs_store.backends.sqlite_reader import SqliteReader
 from yjs_store.errors import Damaged, DocumentDeleted, DocumentMissing, WriterSuperseded
 from yjs_store.folding import Folded, check_staged
 from yjs_store.heads import salvaged_head
+from yjs_store.limits import SET_ASIDE_REASON_MAX
 from yjs_store.names import check_name
 from yjs_store.records import Chunk, Head, Remains, SealedHead, SetAside, Snapshot
 from yjs_store.salvage import SalvagePlan, plan
 from yjs_store.urls import sqlite_path
 
-RunExclusive = Callable[[Callable[[], Awaitable[Head]]], Awaitable[Head]]
+_Result = TypeVar("_Result")
+
+
+class RunExclusive(Protocol):
+    """See Committer.run_exclusive."""
+
+    def __call__(self, work: Callable[[], Awaitable[_Result]]) -> Awaitable[_Result]:
+        """Run ``work`` while no append is in flight."""
 
 
 async def plan_salvage(url: str, name: str, *, unverified: bool = False) -> SalvagePlan:
@@ -108,14 +118,10 @@ async def carry_out(
     snapshot_id = await backend.stage(replace(damaged, uid=uid), manifest, chunks)
     staged = replace(manifest, snapshot_id=snapshot_id)
     after = salvaged_head(damaged, planned.last_seq, staged, uid, now_ms)
-    reason = "; ".join(planned.lost)
 
     async def put_in_place() -> Head:
-        if await _find_head(backend, damaged.name) != planned.remains.sealed_head:
-            raise WriterSuperseded(damaged.name)
-        document_id = await backend.replace(
-            damaged.document_id, format.seal_head(after), reason, now_ms
-        )
+        document_id = await _replace(backend, planned, format.seal_head(after), now_ms)
+        assert document_id is not None, "something took its place"
         return replace(after, document_id=document_id)
 
     try:
@@ -125,6 +131,32 @@ async def carry_out(
     except BaseException:
         await backend.discard(snapshot_id)
         raise
+
+
+async def give_up(
+    backend: Backend, planned: SalvagePlan, now_ms: int, run_exclusive: RunExclusive
+) -> None:
+    """Set a document aside of which nothing can be saved; its name is free then.
+
+    Raises:
+        WriterSuperseded: the document is not what the plan was made from any more.
+        StoreUnavailable: nothing was changed.
+    """
+
+    async def make_room() -> None:
+        await _replace(backend, planned, None, now_ms)
+
+    await run_exclusive(make_room)
+
+
+async def _replace(
+    backend: Backend, planned: SalvagePlan, after: SealedHead | None, now_ms: int
+) -> int | None:
+    damaged = planned.remains.sealed_head
+    if await _find_head(backend, damaged.head.name) != damaged:
+        raise WriterSuperseded(damaged.head.name)
+    reason = textwrap.shorten("; ".join(planned.lost), SET_ASIDE_REASON_MAX, placeholder=" …")
+    return await backend.replace(damaged.head.document_id, after, reason, now_ms)
 
 
 async def _find_head(backend: Backend, name: str) -> SealedHead | None:

@@ -48,7 +48,7 @@ from yjs_store.records import (
     StoredDocument,
 )
 from yjs_store.salvage import SalvagePlan, plan
-from yjs_store.salvaging import carry_out, load_remains, look_whole
+from yjs_store.salvaging import carry_out, give_up, load_remains, look_whole
 from yjs_store.scrubber import Scrubber, ScrubState
 from yjs_store.urls import sqlite_path
 
@@ -325,10 +325,22 @@ class Store:
         head = await carry_out(
             self._backend, planned, self._make_uid(), now_ms, self._committer.run_exclusive
         )
-        document = await self._opened.find(head.name)
-        if document is not None:
-            document.failed(DocumentFailed(head.name, "it was salvaged"))
+        await self._fail_opened(head.name, "it was salvaged")
         return head
+
+    async def set_aside(self, planned: SalvagePlan) -> None:
+        """Set aside a damaged document of which nothing can be saved; see ``give_up``.
+
+        Its name is free: whoever opens it finds nothing, and whoever has its content gives it
+        back.
+        """
+        await give_up(self._backend, planned, self._clock_ms(), self._committer.run_exclusive)
+        await self._fail_opened(planned.remains.sealed_head.head.name, "it was set aside")
+
+    async def _fail_opened(self, name: str, why: str) -> None:
+        document = await self._opened.find(name)
+        if document is not None:
+            document.failed(DocumentFailed(name, why))
 
     async def list_set_aside(self) -> Sequence[SetAside]:
         """Return the damaged documents whose place salvaged ones have taken."""

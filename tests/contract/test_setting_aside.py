@@ -56,6 +56,19 @@ async def test_another_takes_the_place_of_a_document(backend: Backend) -> None:
     assert (await backend.statistics()).documents == 1
 
 
+async def test_a_document_can_be_set_aside_for_none(backend: Backend, place: Place) -> None:
+    head = await publish(backend, await append(backend, fresh("n"), b"one", b"two"))
+    before = place.held()
+    assert await backend.replace(head.document_id, None, "broken", 5) is None
+    after = place.held()
+    assert (after.rows, after.chunks) == (before.rows, before.chunks)
+    assert await backend.load("n") is None
+    with pytest.raises(WriterSuperseded):
+        await backend.replace(head.document_id, None, "broken", 5)
+    await append(backend, fresh("n", bytes(16)), b"anew")
+    assert await assembled(backend, "n") == [b"anew"]
+
+
 async def test_what_was_set_aside_is_listed(backend: Backend) -> None:
     assert list(await backend.list_set_aside()) == []
     heads = [await append(backend, fresh(name), b"one") for name in ("b", "a")]

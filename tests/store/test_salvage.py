@@ -21,6 +21,7 @@ from yjs_store import (
 )
 from yjs_store.backends.sqlite import SqliteBackend
 from yjs_store.format import check_head
+from yjs_store.limits import SET_ASIDE_REASON_MAX
 from yjs_store.records import Head, SealedHead
 from yjs_store.salvage import SalvagePlan, plan
 
@@ -205,6 +206,21 @@ async def test_rows_that_decode_are_taken_unverified_when_that_is_wanted(path: P
         assert update_v1.covers(
             update_v1.read_ranges(editor.state)[0], update_v1.read_ranges(plan.update)[0]
         )
+
+
+async def test_a_document_of_which_nothing_is_left_can_be_set_aside(path: Path) -> None:
+    """Its name is not stuck: editors that have its content give it back."""
+    editor = await write(path)
+    execute(path, "UPDATE documents SET uid = x'00112233445566778899aabbccddeeff' WHERE name = 'n'")
+    async with store_over(SqliteBackend(path)) as store:
+        await store.set_aside(await store.plan_salvage("n"))
+        with pytest.raises(DocumentMissing):
+            await store.load("n")
+        await store.append("n", editor.state)
+        assert await text_of(store) == editor.read().text
+        (aside,) = await store.list_set_aside()
+        assert len(aside.reason) <= SET_ASIDE_REASON_MAX
+    check_gapless(path)
 
 
 async def test_what_is_live_in_memory_is_saved_too(path: Path) -> None:

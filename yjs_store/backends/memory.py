@@ -166,7 +166,9 @@ class MemoryBackend(MemoryReader):
         """See Backend.trim."""
         return await self._write(lambda storage: memory_write.trim(storage, check))
 
-    async def replace(self, document_id: int, after: SealedHead, reason: str, now_ms: int) -> int:
+    async def replace(
+        self, document_id: int, after: SealedHead | None, reason: str, now_ms: int
+    ) -> int | None:
         """See Backend.replace."""
         return await self._write(
             lambda storage: memory_write.replace(storage, document_id, after, reason, now_ms)

@@ -132,19 +132,20 @@ def forget(storage: MemoryStorage, before: Head) -> bool:
 
 
 def replace(
-    storage: MemoryStorage, document_id: int, after: SealedHead, reason: str, now_ms: int
-) -> int:
+    storage: MemoryStorage, document_id: int, after: SealedHead | None, reason: str, now_ms: int
+) -> int | None:
     """See Backend.replace."""
     former = storage.heads.get(document_id)
     if former is None:
-        raise WriterSuperseded(after.head.name)
-    _staged(storage, after.head.snapshot_id, after.head.name)
+        raise WriterSuperseded(None if after is None else after.head.name)
+    if after is not None:
+        _staged(storage, after.head.snapshot_id, after.head.name)
     # Rows that are dead by the word of a head that nobody believes are not trimmed any more.
     storage.trims.pop(document_id, None)
     _drop_head(storage, document_id)
     record = SetAside(document_id, former.head.name, former.head.uid, reason, now_ms)
     storage.set_aside[document_id] = StoredAside(record, former)
-    return create(storage, after)
+    return None if after is None else create(storage, after)
 
 
 def discard_set_aside(storage: MemoryStorage, document_id: int) -> bool:

@@ -227,7 +227,9 @@ class SqliteBackend(SqliteReader):
             lambda connection: sqlite_trim.forget(connection, self._epoch, before)
         )
 
-    async def replace(self, document_id: int, after: SealedHead, reason: str, now_ms: int) -> int:
+    async def replace(
+        self, document_id: int, after: SealedHead | None, reason: str, now_ms: int
+    ) -> int | None:
         """See Backend.replace."""
         return await self._transact(
             lambda connection: sqlite_write.replace(

@@ -152,10 +152,10 @@ def replace(
     connection: sqlite3.Connection,
     epoch: int,
     document_id: int,
-    after: SealedHead,
+    after: SealedHead | None,
     reason: str,
     now_ms: int,
-) -> int:
+) -> int | None:
     """See Backend.replace."""
     moved = connection.execute(
         f"INSERT INTO set_aside (document_id, {_FACTS}, reason, set_aside_ms)"
@@ -164,11 +164,12 @@ def replace(
         (reason, now_ms, document_id, epoch),
     ).rowcount
     if moved != 1:
-        raise superseded(connection, epoch, after.head.name)
+        name = None if after is None else after.head.name
+        raise superseded(connection, epoch, name)
     # Rows that are dead by the word of a head that nobody believes are not trimmed any more.
     connection.execute("DELETE FROM trims WHERE document_id = ?", (document_id,))
     _remove_head(connection, document_id)
-    return create(connection, epoch, after)
+    return None if after is None else create(connection, epoch, after)
 
 
 def _remove_head(connection: sqlite3.Connection, document_id: int) -> None:
