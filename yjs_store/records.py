@@ -111,13 +111,15 @@ class SnapshotRemains:
 class Remains:
     """What can still be read of a document, dead parts too; nothing of it is verified.
 
-    ``unreadable`` names what the backend could not read.
+    ``unreadable`` names what the backend could not read; ``refused`` says why the document
+    cannot be loaded, if somebody has tried.
     """
 
     sealed_head: SealedHead
     snapshots: tuple[SnapshotRemains, ...]
     rows: tuple[JournalRow, ...]
     unreadable: tuple[str, ...]
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

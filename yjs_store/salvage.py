@@ -26,7 +26,7 @@ class SalvagePlan:
     ``update`` is everything that can be saved. ``lost`` names what cannot, each with its reason;
     it is empty when nothing is damaged. ``missing`` are clocks, per client, that others build
     on: whoever has them gives them back when he connects. ``last_seq`` is the highest number
-    that was seen.
+    that a checksum vouches for.
     """
 
     remains: Remains
@@ -52,15 +52,15 @@ def plan(remains: Remains, *, unverified: bool = False, known: Sequence[bytes] =
     if head is not None:
         search.miss_rows(head, remains.rows)
     update = search.fold([*snapshots, *(row.data for row in rows), *known])
-    seqs = [row.seq for row in rows]
-    seqs += [part.manifest.cut_seq for part in remains.snapshots if part.manifest is not None]
+    if not search.lost and remains.refused is not None:
+        search.lost.append(remains.refused)
     return SalvagePlan(
         remains,
         update,
         tuple(search.lost),
         _gaps(read_ranges(update)[0]),
         len(rows),
-        max([1, *seqs, 0 if head is None else head.last_seq]),
+        max([1, *search.seqs, 0 if head is None else head.last_seq]),
     )
 
 
@@ -69,16 +69,23 @@ def _believed(search: "_Search", remains: Remains) -> Head | None:
         return format.check_head(remains.sealed_head)
     except Damaged as error:
         search.lose(error)
+        if remains.sealed_head.head.deleted_ms is not None:
+            search.lost.append("it may have been deleted, and this would bring it back")
         return None
 
 
 @dataclass(slots=True)
 class _Search:
-    """Looks at one part after the other, and keeps a list of what is lost."""
+    """Looks at one part after the other, and keeps a list of what is lost.
+
+    ``seqs`` are the numbers of what verified. No other is believed: a document that went on
+    from a wrong one could come to the end of all numbers.
+    """
 
     head: Head
     unverified: bool
     lost: list[str] = field(default_factory=list)
+    seqs: list[int] = field(default_factory=list)
 
     def lose(self, error: Damaged, addition: str = "") -> None:
         self.lost.append(f"{error.part}{addition}: expected {error.expected}, found {error.found}")
@@ -97,6 +104,7 @@ class _Search:
             if is_needed:
                 self.lost.append(f"journal row {row.seq}: {error}")
             return False
+        self.seqs.append(row.seq)
         return True
 
     def miss_rows(self, head: Head, rows: Sequence[JournalRow]) -> None:
@@ -117,6 +125,7 @@ class _Search:
             except Damaged as error:
                 problem = error
             else:
+                self.seqs.append(manifest.cut_seq)
                 return
         if part.snapshot_id == self.head.snapshot_id:
             self.lose(problem)

@@ -39,9 +39,9 @@ async def plan_salvage(url: str, name: str, *, unverified: bool = False) -> Salv
     await reader.open()
     try:
         remains = await load_remains(reader, check_name(name))
-        return await look_whole(reader, plan(remains, unverified=unverified))
     finally:
         await reader.close()
+    return plan(remains, unverified=unverified)
 
 
 async def read_set_aside(url: str) -> Sequence[SetAside]:
@@ -59,7 +59,7 @@ async def read_set_aside(url: str) -> Sequence[SetAside]:
 
 
 async def load_remains(reader: Reader, name: str) -> Remains:
-    """Read whatever can be read of a document.
+    """Read whatever can be read of a document, under the name that was asked for.
 
     Raises:
         DocumentMissing, DocumentDeleted: there is nothing to save.
@@ -67,26 +67,28 @@ async def load_remains(reader: Reader, name: str) -> Remains:
     remains = await reader.load_remains(name)
     if remains is None:
         raise DocumentMissing(name)
-    if remains.sealed_head.head.deleted_ms is not None and _is_sound(remains.sealed_head):
+    sealed = remains.sealed_head
+    if sealed.head.name != name:
+        if _is_sound(sealed):
+            # An index leads to another document, which must not be robbed.
+            raise DocumentMissing(name)
+        # P4: what is saved must not go to the name that damage has made of this one.
+        sealed = replace(sealed, head=replace(sealed.head, name=name))
+    if sealed.head.deleted_ms is not None and _is_sound(sealed):
         raise DocumentDeleted(name)
-    return remains
+    return replace(remains, sealed_head=sealed, refused=await _why_refused(reader, name))
 
 
-async def look_whole(reader: Reader, planned: SalvagePlan) -> SalvagePlan:
-    """Return a plan that also names what makes the document no whole though every part holds.
-
-    A head older than its rows, say, or one that an index has lost.
-    """
-    if planned.lost:
-        return planned
+async def _why_refused(reader: Reader, name: str) -> str | None:
+    """Say why the document cannot be loaded, as it is said to those who open it."""
     try:
-        stored = await reader.load(planned.remains.sealed_head.head.name)
-        if stored is not None:
-            await asyncio.to_thread(format.verify, stored)
+        stored = await reader.load(name)
+        if stored is None:
+            return "index of names: expected an entry, found none"
+        await asyncio.to_thread(format.assemble, stored)
     except Damaged as error:
-        problem = f"{error.part}: expected {error.expected}, found {error.found}"
-        return replace(planned, lost=(problem,))
-    return planned
+        return f"{error.part}: expected {error.expected}, found {error.found}"
+    return None
 
 
 def _is_sound(sealed: SealedHead) -> bool:
@@ -164,8 +166,7 @@ async def _find_head(backend: Backend, name: str) -> SealedHead | None:
         # Every document waits meanwhile: the whole is read only where that must be.
         return await backend.load_head(name)
     except Damaged:
-        remains = await backend.load_remains(name)
-        return None if remains is None else remains.sealed_head
+        return (await load_remains(backend, name)).sealed_head
 
 
 async def _read_back(backend: Backend, after: Head) -> tuple[Snapshot, tuple[Chunk, ...]]:

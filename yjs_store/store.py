@@ -48,7 +48,7 @@ from yjs_store.records import (
     StoredDocument,
 )
 from yjs_store.salvage import SalvagePlan, plan
-from yjs_store.salvaging import carry_out, give_up, load_remains, look_whole
+from yjs_store.salvaging import carry_out, give_up, load_remains
 from yjs_store.scrubber import Scrubber, ScrubState
 from yjs_store.urls import sqlite_path
 
@@ -313,8 +313,7 @@ class Store:
             # What cannot be read in memory either is no reason to save nothing.
             with contextlib.suppress(StoreError):
                 known.append(await document.whole())
-        planned = await asyncio.to_thread(plan, remains, unverified=unverified, known=known)
-        return await look_whole(self._backend, planned)
+        return await asyncio.to_thread(plan, remains, unverified=unverified, known=known)
 
     async def salvage(self, planned: SalvagePlan) -> Head:
         """Put what a plan saves in the place of the damaged document; see ``carry_out``.

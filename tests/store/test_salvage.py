@@ -20,6 +20,7 @@ from yjs_store import (
     update_v1,
 )
 from yjs_store.backends.sqlite import SqliteBackend
+from yjs_store.backends.sqlite_read import name_hash
 from yjs_store.format import check_head
 from yjs_store.limits import SET_ASIDE_REASON_MAX
 from yjs_store.records import Head, SealedHead
@@ -357,6 +358,79 @@ async def test_an_update_that_does_not_integrate_is_left_out(path: Path) -> None
     assert len(found.lost) == 1
     assert found.lost[0].startswith(f"an update of {len(second)} bytes: ")
     assert ids_of([found.update]).structs == ids_of([first, letters("x")[0]]).structs
+
+
+async def test_what_is_saved_of_a_document_whose_name_is_damaged_keeps_its_name(
+    path: Path,
+) -> None:
+    """P4: not an empty document under its own name, and another one under the damaged name."""
+    editor = await write(path)
+    execute(path, "UPDATE documents SET name = CAST(x'ff' AS TEXT) WHERE name = 'n'")
+    async with store_over(SqliteBackend(path)) as store:
+        with pytest.raises(Damaged):
+            await store.load("n")
+        await store.salvage(await store.plan_salvage("n"))
+        assert await text_of(store) == editor.read().text
+        assert [aside.name for aside in await store.list_set_aside()] == ["\ufffd"]
+
+
+async def test_a_sound_document_is_not_salvaged_under_another_name(path: Path) -> None:
+    await write(path)
+    execute(path, f"UPDATE documents SET name_hash = {name_hash('m')} WHERE name = 'n'")
+    async with store_over(SqliteBackend(path)) as store:
+        with pytest.raises(DocumentMissing):
+            await store.plan_salvage("m")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE snapshots SET cut_seq = 9223372036854775807",
+        "UPDATE journal SET seq = 9223372036854775807 WHERE seq = 10",
+    ],
+)
+async def test_a_damaged_number_does_not_bring_the_document_to_the_end_of_all_numbers(
+    path: Path, statement: str
+) -> None:
+    """Else the first edit after a salvage ends the server."""
+    await write(path)
+    execute(path, statement)
+    async with store_over(SqliteBackend(path)) as store:
+        await store.salvage(await store.plan_salvage("n", unverified=True))
+        before = await text_of(store)
+        await store.append("n", letters("z", client_id=9)[0])
+        assert sorted(await text_of(store)) == sorted(before + "z")
+
+
+async def test_what_cannot_be_loaded_is_never_sound(path: Path) -> None:
+    """P4: every part of it may verify, and something between them be wrong."""
+    editor = await write(path)
+    execute(path, "UPDATE snapshots SET state = 'retired'")
+    async with store_over(SqliteBackend(path)) as store:
+        planned = await store.plan_salvage("n")
+        assert planned.lost == ("snapshot 1: expected a manifest, found none",)
+        await store.salvage(planned)
+        assert await text_of(store) == editor.read().text
+
+
+async def test_it_is_said_when_salvaging_may_bring_back_what_was_deleted(path: Path) -> None:
+    """P9: nobody brings it back unnoticed."""
+    await write(path)
+    execute(path, "UPDATE documents SET deleted_ms = 1 WHERE name = 'n'")
+    async with store_over(SqliteBackend(path)) as store:
+        planned = await store.plan_salvage("n")
+        assert planned.lost[1] == "it may have been deleted, and this would bring it back"
+
+
+async def test_deleting_a_document_takes_no_other_ones_snapshot(path: Path) -> None:
+    """P3: a snapshot's own row says whose it is, and no checksum covers that."""
+    editor = await write(path)
+    execute(path, "UPDATE snapshots SET document_id = 2")
+    async with store_over(SqliteBackend(path)) as store:
+        await store.delete("other")
+        while await store._trim():
+            pass
+        assert await text_of(store) == editor.read().text
 
 
 # ---- the beginning of an update -----------------------------------------------------------------

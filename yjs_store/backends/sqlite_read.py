@@ -1,9 +1,10 @@
 """What is read from the SQLite tables; each function is given a connection and sees one moment."""
 
+import contextlib
 import hashlib
 import itertools
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -159,11 +160,26 @@ def list_extents(connection: sqlite3.Connection, after_id: int, limit: int) -> S
 
 def list_set_aside(connection: sqlite3.Connection) -> Sequence[SetAside]:
     """See Reader.list_set_aside."""
-    found = connection.execute(
-        "SELECT document_id, name, uid, reason, set_aside_ms FROM set_aside"
-        " WHERE discarded = 0 ORDER BY document_id"
-    )
-    return [SetAside(*row) for row in found]
+    with any_text(connection):
+        found = connection.execute(
+            "SELECT document_id, name, uid, reason, set_aside_ms FROM set_aside"
+            " WHERE discarded = 0 ORDER BY document_id"
+        )
+        return [SetAside(*row) for row in found]
+
+
+@contextlib.contextmanager
+def any_text(connection: sqlite3.Connection) -> Iterator[None]:
+    """Read what damage has made no text any more, too, for it stands beside what is sound."""
+    strict, connection.text_factory = connection.text_factory, _decode_any
+    try:
+        yield
+    finally:
+        connection.text_factory = strict
+
+
+def _decode_any(data: bytes) -> str:
+    return data.decode(errors="replace")
 
 
 def statistics(connection: sqlite3.Connection, path: Path) -> Statistics:

@@ -9,6 +9,7 @@ from yjs_store.backends.sqlite_read import (
     CHUNK_COLUMNS,
     ROW_COLUMNS,
     SNAPSHOT_COLUMNS,
+    any_text,
     find_head,
     name_hash,
 )
@@ -25,7 +26,8 @@ def load_remains(connection: sqlite3.Connection, name: str) -> Remains | None:
     # One moment: rows that are folded and trimmed meanwhile must not seem to be lost.
     connection.execute("BEGIN DEFERRED")
     try:
-        return _load_remains(connection, name)
+        with any_text(connection):
+            return _load_remains(connection, name)
     finally:
         # After an I/O error SQLite has rolled back by itself, and the rest was read as it is now.
         if connection.in_transaction:

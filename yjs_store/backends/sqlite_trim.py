@@ -23,8 +23,11 @@ def discard_set_aside(connection: sqlite3.Connection, epoch: int, document_id: i
         if stored_epoch(connection) != epoch:
             raise WriterSuperseded(None)
         return False
+    # P3: whose a snapshot is, its own row says, unverified; what a head names is kept.
     connection.execute(
-        "UPDATE snapshots SET state = 'retired' WHERE document_id = ?", (document_id,)
+        "UPDATE snapshots SET state = 'retired' WHERE document_id = ? AND id NOT IN"
+        " (SELECT snapshot_id FROM documents WHERE snapshot_id IS NOT NULL)",
+        (document_id,),
     )
     connection.execute("INSERT OR IGNORE INTO trims VALUES (?)", (document_id,))
     return True

@@ -143,8 +143,12 @@ def _superseded(
 def delete(connection: sqlite3.Connection, epoch: int, before: Head, after: SealedHead) -> None:
     """See Backend.delete."""
     swap_head(connection, epoch, before, after)
+    # The one that the head names: whose a snapshot is, its own row says, unverified, and this must
+    # not take what another document's head names.
     connection.execute(
-        "UPDATE snapshots SET state = 'retired' WHERE document_id = ?", (before.document_id,)
+        "UPDATE snapshots SET state = 'retired'"
+        " WHERE id = ? OR (document_id = ? AND state = 'staged')",
+        (before.snapshot_id, before.document_id),
     )
 
 
