@@ -404,6 +404,20 @@ async def test_what_was_stored_in_a_file_that_was_removed_is_rescued(path: Path)
     assert not path.exists()
 
 
+async def test_it_is_rescued_at_once_because_the_process_may_be_killed(path: Path) -> None:
+    """P8: whoever waits for a process that cannot store its last edits kills it in the end."""
+    backend = WatchedBackend(path)
+    await backend.open()
+    head = await append(backend, fresh("n"), b"one", b"two")
+    path.with_name(path.name + "-wal").unlink()
+    for _ in range(2):
+        with pytest.raises(StoreFailing, match="was removed"):
+            await append(backend, head, b"three")
+        (rescued,) = path.parent.glob("*.rescued*")
+        assert rows_of(rescued, "n") == [(1, b"one"), (2, b"two")]
+    await backend.close()
+
+
 async def test_a_reader_does_not_open_a_file_that_took_the_place(path: Path) -> None:
     backend = WatchedBackend(path)
     await backend.open()

@@ -65,6 +65,7 @@ class SqliteBackend(SqliteReader):
         self._connection: sqlite3.Connection | None = None
         self._epoch = 0
         self._discarded: set[int] = set()
+        self._rescued: str | None = None
 
     # ---- life -------------------------------------------------------------------------------
 
@@ -117,24 +118,40 @@ class SqliteBackend(SqliteReader):
         if threads is not None:
             await asyncio.to_thread(threads.shutdown, wait=True)
         if self._connection is not None:
-            await asyncio.to_thread(self._rescue, self._connection)
+            await asyncio.to_thread(self._check_files, self._connection)
             self._connection.close()
             self._connection = None
         self._lock.release()
 
-    def _rescue(self, connection: sqlite3.Connection) -> None:
-        """Save what would go with the connection when its file was taken away (P8)."""
+    def _check_files(self, connection: sqlite3.Connection) -> StoreFailing | None:
+        """Save what would go with the connection when its file was taken away (P8).
+
+        At once, not at the end: a process that cannot store its last edits may well be killed.
+        Returns why nothing may be written.
+        """
         try:
             self._files.check()
         except StoreFailing as error:
-            names = (f"{self._path}.rescued-{number}" for number in itertools.count(1))
-            rescued = next(name for name in names if not os.path.lexists(name))
-            try:
-                connection.execute("VACUUM INTO ?", (rescued,))
-            except sqlite3.Error as vacuum_error:
-                log.error("could not rescue the store", error=str(vacuum_error))  # noqa: TRY400
-            else:
-                log.error("rescued the store", why=str(error), file=rescued)  # noqa: TRY400
+            if self._rescued is None:
+                self._rescue(connection, error)
+            return error
+        if self._rescued is not None:
+            # It was put back; when it is taken away again there will be more in it.
+            _remove(self._rescued)
+            self._rescued = None
+        return None
+
+    def _rescue(self, connection: sqlite3.Connection, why: StoreFailing) -> None:
+        names = (f"{self._path}.rescued-{number}" for number in itertools.count(1))
+        rescued = next(name for name in names if not os.path.lexists(name))
+        try:
+            connection.execute("VACUUM INTO ?", (rescued,))
+        except sqlite3.Error as error:
+            log.error("could not rescue the store", error=str(error))  # noqa: TRY400
+            _remove(rescued)  # half of it would be taken for the whole
+        else:
+            log.error("rescued the store", why=str(why), file=rescued)
+            self._rescued = rescued
 
     # ---- threads ----------------------------------------------------------------------------
 
@@ -148,7 +165,9 @@ class SqliteBackend(SqliteReader):
 
         def run() -> _Result:
             assert self._connection is not None, "the writer thread lives between open and close"
-            self._files.check()
+            failing = self._check_files(self._connection)
+            if failing is not None:
+                raise failing
             with translated(self._path), write_transaction(self._connection):
                 return work(self._connection)
 
@@ -249,3 +268,8 @@ class SqliteBackend(SqliteReader):
         return await self._transact(
             lambda connection: sqlite_trim.trim(connection, self._epoch, check)
         )
+
+
+def _remove(file: str) -> None:
+    with contextlib.suppress(OSError):
+        Path(file).unlink()

@@ -37,8 +37,8 @@ class OpenedFiles:
             if found != opened:
                 what = "was removed" if found is None else "is another file now"
                 raise StoreFailing(
-                    f"{file} {what} while it was in use: put the former one back; what was"
-                    " stored so far is saved to a .rescued file when the server stops"
+                    f"{file} {what} while it was in use: put the former one back, or take the"
+                    " .rescued file, which has all that was stored"
                 )
 
 
