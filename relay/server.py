@@ -20,7 +20,7 @@ from relay.errors import ConfigError
 from relay.hub import Hub
 from relay.limits import FRAME_BYTES_MAX
 from relay.websocket_protocol import WebsocketProtocol
-from yjs_store import CheckpointPolicy, Store, open_store
+from yjs_store import CheckpointPolicy, Store, WriterSuperseded, open_store
 from yjs_store.limits import MIB
 
 log = structlog.get_logger("relay.server")
@@ -99,6 +99,9 @@ async def _supervise(
         await asyncio.wait({wishes, serving, *watches}, return_when=asyncio.FIRST_COMPLETED)
         for task in (serving, *watches):
             if task.done() and not task.cancelled() and task.exception() is not None:
+                if isinstance(task.exception(), WriterSuperseded):
+                    log.critical("stopping", because=str(task.exception()))
+                    return False
                 log.critical("a part of the server broke; stopping", exc_info=task.exception())
                 return False
         return True

@@ -77,6 +77,7 @@ class Committer:
         self._idle = asyncio.Event()
         self._idle.set()
         self._closing = False
+        self._superseded = asyncio.Event()
         self._task = asyncio.create_task(self._run(), name="yjs-store-committer")
 
     def mark(self, source: Source) -> None:
@@ -122,6 +123,15 @@ class Committer:
     async def wait_stopped(self) -> None:
         """Wait until the committer has stopped; raise what stopped it, if that was a defect."""
         await asyncio.shield(self._task)
+
+    async def wait_superseded(self) -> None:
+        """Wait until another process has the whole store, and raise that.
+
+        There is no way back: this one can take no update any more, however often clients load
+        their documents again.
+        """
+        await self._superseded.wait()
+        raise WriterSuperseded(None)
 
     async def _run(self) -> None:
         try:
@@ -197,6 +207,8 @@ class Committer:
             ]
             for source in lost:
                 source.failed(error)
+            if isinstance(error, WriterSuperseded) and error.document is None:
+                self._superseded.set()
             return [item for item in folded if item[0] not in lost]
         except StoreError as error:
             for source, _ in folded:

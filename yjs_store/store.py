@@ -419,9 +419,13 @@ class Store:
             await self._committer.wait_idle()
 
     async def wait_broken(self) -> None:
-        """Wait until a background task has died of a defect, and raise that; for supervisors."""
+        """Wait until the store cannot go on, and raise why; for supervisors.
+
+        A background task has died of a defect, or another process writes now.
+        """
         tasks = [
             asyncio.create_task(self._committer.wait_stopped()),
+            asyncio.create_task(self._committer.wait_superseded()),
             asyncio.create_task(self._keeper.wait_stopped()),
             asyncio.create_task(self._guard.wait_broken()),
         ]

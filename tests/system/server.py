@@ -121,6 +121,12 @@ class RunningServer:
             raise ServerFailed(f"the server exited {process.returncode}; {self.describe()}")
         self.check_log()
 
+    async def exit_code(self) -> int:
+        """Wait for the end of a process that ends by itself; return its exit code."""
+        code = await self._running().wait()
+        await self._reap()
+        return code
+
     async def kill(self) -> None:
         """kill -9: no handler runs, nothing is flushed."""
         if self.is_running:
