@@ -4,8 +4,11 @@ import asyncio
 import dataclasses
 import importlib.util
 import json
+import multiprocessing
 import sys
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import click
@@ -31,6 +34,7 @@ from yjs_store import (
 
 EXIT_DAMAGED = 1
 EXIT_UNREADABLE = 3
+EXIT_INTERRUPTED = 130
 
 
 def store_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -82,7 +86,7 @@ def check(
 
     \b
     Exit status: 0 all is sound, 1 something is damaged, 2 wrong usage,
-    3 the store cannot be read.
+    3 the store cannot be read, 130 interrupted.
     """
     depth = _depth(quick, independent)
     try:
@@ -91,6 +95,10 @@ def check(
         _run_with_progress(plan, depth, found)
     except StoreError as error:
         raise Unreadable(str(error)) from error
+    except KeyboardInterrupt:
+        # By itself it would end with 1, which says that something is damaged.
+        click.echo("Interrupted: not everything was checked.", err=True)
+        raise SystemExit(EXIT_INTERRUPTED) from None
     found.sum_up(plan)
     raise SystemExit(EXIT_DAMAGED if found.problems else 0)
 
@@ -181,7 +189,7 @@ def salvage(
     """
     url = store_url(store, config)
     try:
-        plan = asyncio.run(plan_salvage(url, document, unverified=unverified))
+        plan = _plan_elsewhere(url, document, unverified)
         if not plan.lost:
             click.echo(f"{document} is sound: there is nothing to salvage.")
             return
@@ -195,6 +203,22 @@ def salvage(
         raise click.ClickException(str(error)) from error
     except StoreError as error:
         raise Unreadable(str(error)) from error
+
+
+def _plan_elsewhere(url: str, document: str, unverified: bool) -> SalvagePlan:
+    """Make the plan in a process of its own: there are updates that end the one that decodes."""
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(1, context) as pool:
+            return pool.submit(_plan_here, url, document, unverified).result()
+    except BrokenProcessPool:
+        raise click.ClickException(
+            f"{document} has an update that ends the process that decodes it; nothing was changed"
+        ) from None
+
+
+def _plan_here(url: str, document: str, unverified: bool) -> SalvagePlan:
+    return asyncio.run(plan_salvage(url, document, unverified=unverified))
 
 
 def _show_plan(document: str, plan: SalvagePlan) -> None:
@@ -237,8 +261,13 @@ def list_set_aside(store: str | None, config: Path | None) -> None:
 def discard_set_aside(number: int, store: str | None, config: Path | None) -> None:
     """Remove for good what was set aside under a NUMBER of the list."""
 
+    url = store_url(store, config)
+
     async def discard() -> bool:
-        async with open_store(store_url(store, config)) as opened:
+        # Looked at first: opening a store that is not there would make one.
+        if number not in {aside.document_id for aside in await read_set_aside(url)}:
+            return False
+        async with open_store(url) as opened:
             return await opened.discard_set_aside(number)
 
     try:

@@ -1,6 +1,10 @@
 """Checks a batch of documents in a process of its own: what crashes a decoder ends only that."""
 
 import asyncio
+import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +34,23 @@ class Checked:
     reports: Sequence[DocumentReport]
     store_problems: Sequence[str]
     byte_length: int
+
+
+def begin_process() -> None:
+    """Make this process one that ends with the check, however that ends.
+
+    It holds both ends of its own queue, so that it would wait for ever for what nobody sends.
+    """
+    # Ctrl-C goes to the whole group; the parent decides when this process ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "it is a child process"
+    parent.join()
+    os._exit(1)
 
 
 def check_batch(path: Path, batch: Batch, depth: CheckDepth) -> Checked:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from yjs_store.backends.sqlite_reader import SqliteReader
 from yjs_store.check import CheckDepth
-from yjs_store.check_process import Batch, Checked, check_batch, failed_report
+from yjs_store.check_process import Batch, Checked, begin_process, check_batch, failed_report
 from yjs_store.limits import CHECK_BATCH_BYTES, CHECK_BATCH_DOCUMENTS, LIST_PAGE_MAX
 from yjs_store.urls import sqlite_path
 
@@ -99,7 +99,7 @@ def _run_batches(
     waiting = deque(batches)
     while waiting:
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        with ProcessPoolExecutor(processes, context, begin_process) as pool:
             submit = functools.partial(_submit, pool, path, depth)
             yield from _run_until_broken(submit, waiting, processes, died)
 

@@ -22,7 +22,7 @@
         └── UpdateTooLarge    it is above a bound, or its document would be
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class StoreError(Exception):
@@ -33,6 +33,19 @@ class StoreError(Exception):
     """
 
     retry_safe: ClassVar[bool] = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it cross from another process with its facts, not made anew from its text."""
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+def _rebuilt(
+    cls: type[StoreError], arguments: tuple[object, ...], facts: dict[str, object]
+) -> StoreError:
+    error = cls.__new__(cls)
+    error.args = arguments
+    error.__dict__.update(facts)
+    return error
 
 
 class StoreUnavailable(StoreError):
@@ -99,10 +112,6 @@ class Damaged(StoreError):
         self.expected = expected
         self.found = found
 
-    def __reduce__(self) -> tuple[type["Damaged"], tuple[str, str, str, str]]:
-        """Let it cross from the fold process with its facts."""
-        return Damaged, (self.document, self.part, self.expected, self.found)
-
 
 class DocumentDeleted(StoreError):
     """The document was deleted; its name stays barred until forget() (P9)."""
@@ -157,7 +166,3 @@ class UpdateTooLarge(UpdateRefused):
         self.what = what
         self.byte_length = byte_length
         self.byte_length_max = byte_length_max
-
-    def __reduce__(self) -> tuple[type["UpdateTooLarge"], tuple[str, int, int]]:
-        """Let it cross from the fold process with its facts."""
-        return UpdateTooLarge, (self.what, self.byte_length, self.byte_length_max)

@@ -2,11 +2,15 @@
 
 import asyncio
 import json
+import signal
 import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
-from relay_process import run
+from relay_process import environment, run
 from relay_support import text_update
 
 from yjs_store import open_store
@@ -120,3 +124,52 @@ def test_salvage_does_not_take_a_store_from_a_server(store: Path, tmp_path: Path
 def test_salvage_of_nothing_says_so(store: Path, tmp_path: Path) -> None:
     done = run("salvage", "three", "--store", f"sqlite:///{store}", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (1, "Error: there is no document 'three'\n")
+
+
+def test_looking_after_a_store_that_is_not_there_makes_none(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'relay.db'}"
+    for arguments in (["salvage", "n", "--apply"], ["set-aside", "list"], ["set-aside", "discard"]):
+        number = ["1"] if arguments[-1] == "discard" else []
+        assert run(*arguments, *number, "--store", url, cwd=tmp_path).returncode == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_check_that_is_interrupted_does_not_say_that_something_is_damaged(
+    store: Path, tmp_path: Path
+) -> None:
+    reached = tmp_path / "reached"
+    program = f"""
+import pathlib, sys, time
+from relay import cli, store_commands
+def wait(plan, depth):
+    pathlib.Path({str(reached)!r}).touch()
+    time.sleep(60)
+    yield
+store_commands.run_check = wait
+cli.main(["check", "--store", "sqlite:///{store}"])
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], env=environment(), stderr=subprocess.PIPE, text=True
+    )
+    while not reached.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, complaint = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert complaint == "Interrupted: not everything was checked.\n"
+
+
+def test_salvage_says_that_a_decoder_ends_of_what_is_stored(store: Path, tmp_path: Path) -> None:
+    """An older version may have taken it: 100,000 arrays, each in the next."""
+    deep = b"\x01\x01\x07\x00\x08\x01\x01m\x01" + b"\x75\x01" * 100_000 + b"\x7e\x00"
+    url = f"sqlite:///{store}"
+    with sqlite3.connect(store) as connection:
+        connection.execute("UPDATE journal SET data = ? WHERE document_id = 1", (deep,))
+    connection.close()
+    done = run("salvage", "one", "--unverified", "--apply", "--store", url, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error: one has an update that ends the process that decodes it; nothing was changed\n"
+    )
+    assert run("salvage", "one", "--store", url, cwd=tmp_path).returncode == 0

@@ -2,12 +2,16 @@
 
 import asyncio
 import importlib
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import yjs_store
 from yjs_store import (
     CheckDepth,
     DocumentReport,
@@ -228,3 +232,32 @@ async def test_a_document_that_the_disk_does_not_give_is_reported(
         "cannot be read: disk I/O error",
         None,
     ]
+
+
+def test_a_process_of_a_check_ends_with_the_check(tmp_path: Path) -> None:
+    """It would wait for its next batch for ever, and hold the store's files."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        """
+import concurrent.futures, multiprocessing, os, time
+from yjs_store.check_process import begin_process
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, context, begin_process) as pool:
+        print(pool.submit(os.getpid).result(), flush=True)
+        time.sleep(60)
+"""
+    )
+    paths = [str(Path(yjs_store.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    process = subprocess.Popen(
+        [sys.executable, str(program)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.kill()
+    # It has the pipe too, which ends when the last of them has ended.
+    process.communicate(timeout=20)
