@@ -418,6 +418,21 @@ async def test_it_is_rescued_at_once_because_the_process_may_be_killed(path: Pat
     await backend.close()
 
 
+async def test_a_store_is_not_opened_beside_what_was_rescued_of_it(path: Path) -> None:
+    """P4: it would be empty, or older, and editors would go on with that."""
+    backend = WatchedBackend(path)
+    await backend.open()
+    await append(backend, fresh("n"), b"one")
+    path.with_name(path.name + "-wal").unlink()
+    await backend.close()
+    with pytest.raises(StoreUnusable, match="rescued-1 was rescued"):
+        await WatchedBackend(path).open()
+    path.with_name(path.name + ".rescued-1").rename(path)
+    await backend.open()
+    assert await assembled(backend, "n") == [b"one"]
+    await backend.close()
+
+
 async def test_a_reader_does_not_open_a_file_that_took_the_place(path: Path) -> None:
     backend = WatchedBackend(path)
     await backend.open()

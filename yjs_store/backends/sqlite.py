@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import contextlib
+import glob
 import itertools
 import os
 import shutil
@@ -91,6 +92,7 @@ class SqliteBackend(SqliteReader):
             raise StoreUnusable(f"{self._path.parent} is not writable: {reason}") from error
 
     def _open_writer(self) -> None:
+        self._refuse_rescued()
         with translated(self._path, opening=True):
             connection = self._connection = self._connect(self._path)
             version = stored_version(connection, self._path)
@@ -110,6 +112,14 @@ class SqliteBackend(SqliteReader):
             with write_transaction(connection):
                 self._epoch = become_writer(connection)
             self._files.remember()
+
+    def _refuse_rescued(self) -> None:
+        # P4: what stands at the path has less in it, or nothing, and must not pose as the store.
+        for rescued in sorted(self._path.parent.glob(f"{glob.escape(self._path.name)}.rescued-*")):
+            raise StoreUnusable(
+                f"{rescued} was rescued when {self._path} was taken away: move it to its place,"
+                " or elsewhere when what is there now is right"
+            )
 
     async def close(self) -> None:
         """See Backend.close."""
