@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from relay.check_command import check
 from relay.client import ClientError, follow_document, send_text
 from relay.config import Settings, load_settings
 from relay.errors import ConfigError
 from relay.log import configure_logging
+from relay.salvage_commands import salvage, set_aside
 from relay.server import serve as run_server
-from relay.store_commands import check, salvage, set_aside
 from yjs_store import StoreUnusable
 
 try:

@@ -36,6 +36,11 @@ class SalvagePlan:
     rows_saved: int
     last_seq: int
 
+    @property
+    def saves_nothing(self) -> bool:
+        """Whether there is nothing to put in the place of the damaged document."""
+        return self.update == crdt.EMPTY_UPDATE
+
 
 def plan(remains: Remains, *, unverified: bool = False, known: Sequence[bytes] = ()) -> SalvagePlan:
     """Return the most that can be saved.

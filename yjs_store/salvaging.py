@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from yjs_store import crdt, format
+from yjs_store import format
 from yjs_store.backend import Backend, Reader
 from yjs_store.backends.sqlite_reader import SqliteReader
 from yjs_store.errors import Damaged, DocumentDeleted, DocumentMissing, WriterSuperseded
@@ -113,7 +113,7 @@ async def carry_out(
         StoreUnavailable: nothing was changed.
     """
     damaged = planned.remains.sealed_head.head
-    if planned.update == crdt.EMPTY_UPDATE:
+    if planned.saves_nothing:
         raise Damaged(damaged.name, "content", "something that can be saved", "nothing")
     chunks = tuple(format.cut_chunks(uid, planned.update))
     manifest = format.snapshot_manifest(uid, planned.last_seq, now_ms, planned.update, chunks)

@@ -121,6 +121,20 @@ def test_salvage_does_not_take_a_store_from_a_server(store: Path, tmp_path: Path
     assert complaint == f"Error: {store} is open in another process\n"
 
 
+def test_a_document_of_which_nothing_is_left_makes_room_when_that_is_wanted(
+    store: Path, tmp_path: Path
+) -> None:
+    damage(store)
+    url = f"sqlite:///{store}"
+    refused = run("salvage", "one", "--apply", "--store", url, cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "found nothing" in refused.stderr
+    done = run("salvage", "one", "--apply", "--give-up", "--store", url, cwd=tmp_path)
+    assert done.returncode == 0, done
+    assert run("check", "--store", url, cwd=tmp_path).returncode == 0
+    assert run("set-aside", "list", "--store", url, cwd=tmp_path).stdout.startswith("1  one  ")
+
+
 def test_salvage_of_nothing_says_so(store: Path, tmp_path: Path) -> None:
     done = run("salvage", "three", "--store", f"sqlite:///{store}", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (1, "Error: there is no document 'three'\n")
@@ -140,12 +154,12 @@ def test_a_check_that_is_interrupted_does_not_say_that_something_is_damaged(
     reached = tmp_path / "reached"
     program = f"""
 import pathlib, sys, time
-from relay import cli, store_commands
+from relay import check_command, cli
 def wait(plan, depth):
     pathlib.Path({str(reached)!r}).touch()
     time.sleep(60)
     yield
-store_commands.run_check = wait
+check_command.run_check = wait
 cli.main(["check", "--store", "sqlite:///{store}"])
 """
     process = subprocess.Popen(
