@@ -5,16 +5,14 @@ import contextlib
 import os
 import random
 import time
-import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
 
 from yjs_store import crdt, format
 from yjs_store.backend import Backend
 from yjs_store.backends.memory import MemoryBackend
 from yjs_store.backends.sqlite import SqliteBackend
 from yjs_store.breaker import Breaker
-from yjs_store.checkpoint import Staged, run_checkpoint
+from yjs_store.checkpointer import Checkpointer
 from yjs_store.committer import Committer, CommitterState
 from yjs_store.document import Document
 from yjs_store.errors import (
@@ -24,10 +22,8 @@ from yjs_store.errors import (
     DocumentMissing,
     StoreError,
     UpdateRefused,
-    WriterSuperseded,
 )
-from yjs_store.fold_process import FoldProcess
-from yjs_store.heads import fresh_head, published_head, tombstone
+from yjs_store.heads import fresh_head, tombstone
 from yjs_store.health import Degradation, Trouble
 from yjs_store.keeper import Keeper
 from yjs_store.limits import (
@@ -86,9 +82,8 @@ class Store:
         self._clock_ms = clock_ms
         self._make_uid = make_uid
         self._opened = OpenDocuments(self._load_document)
-        self._checkpointing = weakref.WeakValueDictionary[str, asyncio.Lock]()
         self._committer = Committer(backend)
-        self._folds = FoldProcess()
+        self._checkpointer = Checkpointer(backend, self._committer, self._opened, clock_ms)
         self._guard = OversizedGuard(self._store_oversized)
         self._keeper = Keeper(policy, self._run_checkpoint, self._trim, chance)
         self._scrubber = (
@@ -205,19 +200,7 @@ class Store:
     async def _run_checkpoint(
         self, name: str, reason: str, extra: bytes | None = None, live: Head | None = None
     ) -> CheckpointResult:
-        # The dict lets go of a lock when nobody holds or awaits it any more.
-        lock = self._checkpointing.setdefault(name, asyncio.Lock())
-        async with lock:
-            result = await run_checkpoint(
-                self._backend,
-                self._folds,
-                name,
-                reason,
-                self._clock_ms(),
-                self._publish,
-                extra=extra,
-                live=live,
-            )
+        result = await self._checkpointer.run(name, reason, extra, live)
         self._keeper.request_trim()
         return result
 
@@ -228,26 +211,6 @@ class Store:
 
     async def _trim(self) -> bool:
         return await self._backend.trim(format.check_head)
-
-    async def _publish(self, staged: Staged) -> Head:
-        return await self._committer.run_exclusive(lambda: self._publish_between_commits(staged))
-
-    async def _publish_between_commits(self, staged: Staged) -> Head:
-        name = staged.source.name
-        sealed = await self._backend.load_head(name)
-        if sealed is None and staged.source.document_id != 0:
-            raise WriterSuperseded(name)
-        before = staged.source if sealed is None else format.check_head(sealed)
-        after = published_head(before, staged, self._clock_ms())
-        if sealed is None:
-            document_id = await self._backend.create(format.seal_head(after))
-            after = replace(after, document_id=document_id)
-        else:
-            await self._backend.publish(before, format.seal_head(after))
-        document = await self._opened.find(name)
-        if document is not None:
-            document.head = after
-        return after
 
     async def delete(self, name: str) -> None:
         """Delete a document; its name stays barred until ``forget`` (P9).
@@ -288,7 +251,7 @@ class Store:
         if tombstone.deleted_ms is None:
             raise DocumentMissing(name)
         # With the lock no checkpoint of the former life has anything staged.
-        async with self._checkpointing.setdefault(name, asyncio.Lock()):
+        async with self._checkpointer.lock(name):
             is_more_left = True
             while not await self._backend.forget(tombstone):
                 if not is_more_left:
@@ -451,7 +414,7 @@ class Store:
         # round is folded is published between two commits.
         await self.wait_settled()
         await self._committer.close()
-        await self._folds.close()
+        await self._checkpointer.close()
         await self._opened.close()
         await self._backend.close()
 
