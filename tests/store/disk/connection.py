@@ -67,6 +67,8 @@ class Connection:
 
     def __init__(self, inner: apsw.Connection) -> None:
         self._inner = inner
+        # Taken and kept: text is what was written here.
+        self.text_factory: object = str
 
     @property
     def in_transaction(self) -> bool:
