@@ -13,7 +13,6 @@ from yjs_store.backend import Reader
 from yjs_store.backends.sqlite_reader import SqliteReader
 from yjs_store.check import CheckDepth, DocumentReport, check_stored
 from yjs_store.errors import Damaged, StoreFailing
-from yjs_store.records import StoredDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def check_batch(path: Path, batch: Batch, depth: CheckDepth) -> Checked:
     Raises:
         StoreUnavailable, StoreUnusable: the store cannot be read.
     """
-    reader = SqliteReader(path)
+    reader = SqliteReader(path, blocking=True)
     if batch.keys is None:
         return Checked((), asyncio.run(_audit(reader)), batch.byte_length)
     reports = asyncio.run(_check_documents(reader, batch.keys, depth))
@@ -92,23 +91,12 @@ async def _check_one(reader: Reader, key: int | str, depth: CheckDepth) -> Docum
             # By key: it was deleted and forgotten since it was listed.
             return failed_report(key, "there is none") if isinstance(key, str) else None
         report = check_stored(stored, depth)
-        if report.problem is None and isinstance(key, int):
-            await _check_index(reader, stored)
     except Damaged as error:
         return failed_report(key, f"{error.part}: expected {error.expected}, found {error.found}")
     except StoreFailing as error:
         # A disk that does not give one document gives others.
         return failed_report(key, f"cannot be read: {error}")
     return report
-
-
-async def _check_index(reader: Reader, stored: StoredDocument) -> None:
-    """Look the document up as an editor would; it may be gone, but not be another."""
-    head = stored.sealed_head.head
-    found = await reader.load_head(head.name)
-    is_there = await reader.load_by_id(head.document_id) is not None if found is None else True
-    if found is None and is_there:
-        raise Damaged(head.name, "index of names", "an entry", "none")
 
 
 def failed_report(key: int | str, problem: str) -> DocumentReport:

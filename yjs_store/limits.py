@@ -64,6 +64,8 @@ SET_ASIDE_REASON_MAX: Final = 2000
 # little enough that the progress moves.
 CHECK_BATCH_DOCUMENTS: Final = 256
 CHECK_BATCH_BYTES: Final = 16 * MIB
+# What is read ahead of a check; more would push out of memory what others need.
+READ_AHEAD_BYTES_MAX: Final = 2048 * MIB
 
 # The scrubber reads at this rate, a hundredth of what a disk gives: 340 GiB in a day.
 SCRUB_BYTES_PER_S: Final = 4 * MIB

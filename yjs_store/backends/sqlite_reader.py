@@ -31,10 +31,14 @@ _Result = TypeVar("_Result")
 class SqliteReader:
     """The reading half of the embedded backend; its contract is ``Reader``.
 
-    Opened alone it changes nothing, not even a file's times.
+    Opened alone it changes nothing, not even a file's times. With ``blocking`` it reads in the
+    thread that asks, which costs less where nobody else waits there.
     """
 
-    def __init__(self, path: Path, connect: Connect = connect_read_only) -> None:
+    def __init__(
+        self, path: Path, connect: Connect = connect_read_only, *, blocking: bool = False
+    ) -> None:
+        self._is_blocking = blocking
         self._path = path
         self._connect = connect
         self._reader_threads: concurrent.futures.ThreadPoolExecutor | None = None
@@ -82,6 +86,8 @@ class SqliteReader:
             with translated(self._path, opening=opening):
                 return work(self._reader())
 
+        if self._is_blocking:
+            return run()
         return await asyncio.get_running_loop().run_in_executor(self._reader_threads, run)
 
     def _reader(self) -> sqlite3.Connection:
