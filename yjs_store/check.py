@@ -56,7 +56,7 @@ def check_stored(stored: StoredDocument, depth: CheckDepth) -> DocumentReport:
             if depth is CheckDepth.INDEPENDENT:
                 problem, note = _compare_decoders(updates)
     except Damaged as error:
-        problem = f"{error.part}: expected {error.expected}, found {error.found}"
+        problem = error.problem
     except (UpdateRefused, crdt.IntegrationFailed) as error:
         problem = f"content: {error}"
     return DocumentReport(

@@ -91,8 +91,11 @@ async def _check_one(reader: Reader, key: int | str, depth: CheckDepth) -> Docum
             # By key: it was deleted and forgotten since it was listed.
             return failed_report(key, "there is none") if isinstance(key, str) else None
         report = check_stored(stored, depth)
+        if report.problem is None:
+            # As an editor asks: by the index of names, which a key goes past.
+            await reader.load_head(report.document)
     except Damaged as error:
-        return failed_report(key, f"{error.part}: expected {error.expected}, found {error.found}")
+        return failed_report(key, error.problem)
     except StoreFailing as error:
         # A disk that does not give one document gives others.
         return failed_report(key, f"cannot be read: {error}")

@@ -104,13 +104,16 @@ class Damaged(StoreError):
     """
 
     def __init__(self, document: str, part: str, expected: str, found: str) -> None:
-        super().__init__(
-            f"document {document!r} is damaged: {part}: expected {expected}, found {found}"
-        )
         self.document = document
         self.part = part
         self.expected = expected
         self.found = found
+        super().__init__(f"document {document!r} is damaged: {self.problem}")
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, without the document's name; for reports that name it themselves."""
+        return f"{self.part}: expected {self.expected}, found {self.found}"
 
 
 class DocumentDeleted(StoreError):

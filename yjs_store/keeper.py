@@ -60,6 +60,12 @@ class Keeper:
             self._due[head.name] = reason
             self._wake.set()
 
+    def drop(self, name: str) -> None:
+        """Forget a document that is gone: nothing about it is due, paused or alarming."""
+        self._due.pop(name, None)
+        self._breakers.pop(name, None)
+        self._alarmed.discard(name)
+
     def request_trim(self) -> None:
         """Say that there is something to trim."""
         self._wake.set()
@@ -74,6 +80,7 @@ class Keeper:
         try:
             result = await self._checkpoint(name, reason)
         except BaseException as error:
+            # A cancelled trial, too, must leave no breaker half open.
             self._note_failure(name, error)
             raise
         self._note(name, BreakerEvent.SUCCESS)
@@ -139,15 +146,9 @@ class Keeper:
             error, StoreUnavailable | StoreClosed
         )
         if isinstance(error, DocumentDeleted | DocumentMissing):
-            self._drop(name)
+            self.drop(name)
         elif is_trial or is_documents_fault:
             self._note(name, BreakerEvent.FAILURE, reason)
-
-    def _drop(self, name: str) -> None:
-        """Forget a document that is gone: nothing about it is due, paused or alarming."""
-        self._due.pop(name, None)
-        self._breakers.pop(name, None)
-        self._alarmed.discard(name)
 
     # ---- breakers ---------------------------------------------------------------------------
 

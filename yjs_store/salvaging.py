@@ -87,7 +87,7 @@ async def _why_refused(reader: Reader, name: str) -> str | None:
             return "index of names: expected an entry, found none"
         await asyncio.to_thread(format.assemble, stored)
     except Damaged as error:
-        return f"{error.part}: expected {error.expected}, found {error.found}"
+        return error.problem
     return None
 
 

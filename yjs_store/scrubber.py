@@ -84,9 +84,11 @@ class Scrubber:
             after_id = extents[-1].document_id
         for key in unread:
             await self._look_again(key)
-        # What is in no list any more was mended or is gone.
-        for key in state.damaged.keys() - self._seen_damaged:
-            del state.damaged[key]
+        if _LIST_KEY not in self._seen_damaged:
+            # What is in no list any more was mended or is gone; of a list that ends early nobody
+            # knows what is in it.
+            for key in state.damaged.keys() - self._seen_damaged:
+                del state.damaged[key]
         state.passes += 1
         state.finished_ms = self._clock_ms()
         log.info(
@@ -104,7 +106,7 @@ class Scrubber:
                 await asyncio.sleep(SCRUB_RETRY_S)
             except Damaged as error:
                 # P4: what stands behind it cannot be listed, and can be opened all the same.
-                self._note_damage(_LIST_KEY, error.document, _problem(error))
+                self._note_damage(_LIST_KEY, error.document, error.problem)
                 return []
 
     async def _look_at(self, key: int) -> bool:
@@ -119,7 +121,7 @@ class Scrubber:
             await asyncio.sleep(SCRUB_RETRY_S)
             return False
         except Damaged as error:
-            self._note_damage(key, error.document, _problem(error))
+            self._note_damage(key, error.document, error.problem)
         else:
             self.state.damaged.pop(key, None)
         self.state.documents += 1
@@ -142,10 +144,6 @@ class Scrubber:
                 return
         self.state.damaged[key] = (document, problem)
         self._seen_damaged.add(key)
-
-
-def _problem(error: Damaged) -> str:
-    return f"{error.part}: expected {error.expected}, found {error.found}"
 
 
 def _stored_length(stored: StoredDocument) -> int:

@@ -223,6 +223,7 @@ class Store:
         """
         check_name(name)
         await self._committer.run_exclusive(lambda: self._delete_between_commits(name))
+        self._keeper.drop(name)
         self._keeper.request_trim()
 
     async def _delete_between_commits(self, name: str) -> None:
@@ -247,13 +248,13 @@ class Store:
         sealed = await self._backend.load_head(name)
         if sealed is None:
             raise DocumentMissing(name)
-        tombstone = format.check_head(sealed)
-        if tombstone.deleted_ms is None:
+        deleted = format.check_head(sealed)
+        if deleted.deleted_ms is None:
             raise DocumentMissing(name)
         # With the lock no checkpoint of the former life has anything staged.
         async with self._checkpointer.lock(name):
             is_more_left = True
-            while not await self._backend.forget(tombstone):
+            while not await self._backend.forget(deleted):
                 if not is_more_left:
                     raise Damaged(name, "tombstone", "nothing of its data", "some left by trimming")
                 is_more_left = await self._trim()
@@ -287,7 +288,7 @@ class Store:
         head = await carry_out(
             self._backend, planned, self._make_uid(), now_ms, self._committer.run_exclusive
         )
-        await self._fail_opened(head.name, "it was salvaged")
+        await self._begin_anew(head.name, "it was salvaged")
         return head
 
     async def set_aside(self, planned: SalvagePlan) -> None:
@@ -297,9 +298,11 @@ class Store:
         back.
         """
         await give_up(self._backend, planned, self._clock_ms(), self._committer.run_exclusive)
-        await self._fail_opened(planned.remains.sealed_head.head.name, "it was set aside")
+        await self._begin_anew(planned.remains.sealed_head.head.name, "it was set aside")
 
-    async def _fail_opened(self, name: str, why: str) -> None:
+    async def _begin_anew(self, name: str, why: str) -> None:
+        """Let go of what is known of the former life of a document."""
+        self._keeper.drop(name)
         document = await self._opened.find(name)
         if document is not None:
             document.failed(DocumentFailed(name, why))

@@ -6,7 +6,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -151,23 +150,25 @@ def test_looking_after_a_store_that_is_not_there_makes_none(tmp_path: Path) -> N
 def test_a_check_that_is_interrupted_does_not_say_that_something_is_damaged(
     store: Path, tmp_path: Path
 ) -> None:
-    reached = tmp_path / "reached"
     program = f"""
-import pathlib, sys, time
+import signal
 from relay import check_command, cli
 def wait(plan, depth):
-    pathlib.Path({str(reached)!r}).touch()
-    time.sleep(60)
+    print("reached", flush=True)
+    signal.pause()
     yield
 check_command.run_check = wait
 cli.main(["check", "--store", "sqlite:///{store}"])
 """
     process = subprocess.Popen(
-        [sys.executable, "-c", program], env=environment(), stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", program],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    while not reached.exists():
-        assert process.poll() is None
-        time.sleep(0.01)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "reached\n"
     process.send_signal(signal.SIGINT)
     _, complaint = process.communicate(timeout=20)
     assert process.returncode == 130

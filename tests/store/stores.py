@@ -261,6 +261,19 @@ def overwrite(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
+def lose_index_entry(path: Path, name: str) -> None:
+    """Let the index of names have another in the place of this one; no store is open."""
+    with raw(path) as connection:
+        root = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_documents_1'"
+        ).fetchone()[0]
+    content = bytearray(path.read_bytes())
+    start = (root - 1) * 4096
+    last = content.rindex(name.encode(), start, start + 4096) + len(name.encode()) - 1
+    content[last] ^= 1
+    path.write_bytes(content)
+
+
 def steal_lock(path: Path) -> None:
     """Let the next who opens the store think that nobody has it open.
 

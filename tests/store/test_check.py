@@ -27,8 +27,8 @@ from yjs_store.check import check_stored
 from yjs_store.check_process import Batch, check_batch
 from yjs_store.records import StoredDocument
 
-from .editing import Editor, letters
-from .stores import raw, store_over, url
+from .editing import Editor, letters, need_y_py
+from .stores import lose_index_entry, raw, store_over, url
 
 DEEP = b"\x01\x01\x07\x00\x08\x01\x01m\x01" + b"\x75\x01" * 100_000 + b"\x7e\x00"
 """100,000 arrays, each in the next: it ends the process that decodes it."""
@@ -68,7 +68,7 @@ def run(
 @pytest.mark.parametrize("depth", CheckDepth)
 def test_a_sound_store_is_sound(sound: Path, depth: CheckDepth) -> None:
     if depth is CheckDepth.INDEPENDENT:
-        pytest.importorskip("y_py")
+        need_y_py()
     before = sound.read_bytes()
     reports, problems = run(sound, depth=depth)
     assert problems == []
@@ -123,6 +123,15 @@ def test_what_belongs_to_no_document_is_a_problem_of_the_store(sound: Path) -> N
     reports, problems = run(sound)
     assert [report.problem for report in reports.values()] == [None] * 4
     assert problems == ["5 journal rows of no document"]
+
+
+def test_a_document_that_the_index_of_names_has_lost_is_named(sound: Path) -> None:
+    """Its key leads past the index; an editor's way does not."""
+    lose_index_entry(sound, "erased")
+    reports, problems = run(sound)
+    damaged = {name: report.problem for name, report in reports.items() if report.problem}
+    assert list(damaged.values()) == ["index of names: expected an entry, found none"]
+    assert problems, "SQLite finds it, too"
 
 
 def test_only_the_documents_named_are_checked(sound: Path) -> None:
@@ -201,7 +210,7 @@ def replace_first_row(path: Path, update: bytes) -> None:
 def test_a_difference_between_the_decoders_is_a_problem(
     sound: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("y_py")
+    need_y_py()
 
     y_py = importlib.import_module("y_py")
     assert asyncio.run(check_alone(sound, "rows", CheckDepth.INDEPENDENT)) is None
@@ -239,14 +248,14 @@ def test_a_process_of_a_check_ends_with_the_check(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
         """
-import concurrent.futures, multiprocessing, os, time
+import concurrent.futures, multiprocessing, os, signal
 from yjs_store.check_process import begin_process
 
 if __name__ == "__main__":
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, context, begin_process) as pool:
         print(pool.submit(os.getpid).result(), flush=True)
-        time.sleep(60)
+        signal.pause()
 """
     )
     paths = [str(Path(yjs_store.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]

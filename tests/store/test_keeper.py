@@ -165,6 +165,21 @@ async def test_a_checkpoint_that_fails_changes_nothing_and_appends_go_on(
     assert read(await store.load("n")).text == "abcdefgh"
 
 
+async def test_a_document_that_is_deleted_is_not_degraded_any_more(
+    store: Store, backend: Watched
+) -> None:
+    """Nor may its next life begin with the breaker of the former."""
+    failing = backend.before["load_staged"] = Failing(Damaged("n", "chunk 0", "this", "that"))
+    for update in letters("abcdefgh"):
+        await store.append("n", update)
+    while store.breaker("n").state is not BreakerState.OPEN:
+        await store.statistics()
+    failing.mend()
+    assert [each.document for each in store.degradations()] == ["n"]
+    await store.delete("n")
+    assert store.degradations() == []
+
+
 # ---- the keeper alone ---------------------------------------------------------------------------
 
 

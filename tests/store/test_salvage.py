@@ -29,7 +29,7 @@ from yjs_store.salvage import SalvagePlan, plan
 from .crashes import check_gapless
 from .editing import Editor, letters, read
 from .histories import histories
-from .stores import raw, store_over, submit
+from .stores import lose_index_entry, raw, store_over, submit
 from .update_v1 import ids_of
 
 CHUNK_BYTES = 2000
@@ -277,14 +277,7 @@ async def test_a_document_that_is_no_whole_is_not_called_sound(path: Path) -> No
 
 async def test_a_document_that_the_index_of_names_has_lost_is_salvaged(path: Path) -> None:
     editor = await write(path)
-    with raw(path) as connection:
-        root = connection.execute(
-            "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_documents_1'"
-        ).fetchone()[0]
-    content = bytearray(path.read_bytes())
-    start = (root - 1) * 4096
-    content[content.rindex(b"n", start, start + 4096)] = ord("m")
-    path.write_bytes(content)
+    lose_index_entry(path, "n")
     async with store_over(SqliteBackend(path)) as store:
         with pytest.raises(Damaged):
             await store.load("n")

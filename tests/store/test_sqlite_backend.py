@@ -445,6 +445,19 @@ async def test_a_reader_does_not_open_a_file_that_took_the_place(path: Path) -> 
     await backend.close()
 
 
+async def test_a_reader_makes_no_file_where_one_was_taken_away(path: Path) -> None:
+    backend = WatchedBackend(path)
+    await backend.open()
+    await append(backend, fresh("n"), b"one")
+    path.rename(path.with_name("away"))
+    with pytest.raises(StoreFailing, match="was removed"):
+        await backend.load("n")
+    assert not path.exists()
+    path.with_name("away").rename(path)
+    assert await backend.load("n") is not None
+    await backend.close()
+
+
 async def test_a_directory_that_cannot_be_looked_into_is_storage_that_fails(path: Path) -> None:
     """P8: whatever the system says, a write is waited for and not a defect."""
     place = path.parent / "place"

@@ -139,6 +139,7 @@ class MemoryBackend(MemoryReader):
             for chunk in chunks:
                 await self._stage_chunk(snapshot_id, chunk)
         except BaseException:
+            # Whatever stopped it, a cancellation too: half a snapshot is of no use.
             memory_write.discard(self._storage, snapshot_id)
             raise
         return snapshot_id

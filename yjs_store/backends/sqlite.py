@@ -78,6 +78,7 @@ class SqliteBackend(SqliteReader):
         try:
             await self._write(self._open_writer)
         except BaseException:
+            # Threads and the lock must not outlive an opening that failed or was given up.
             await self.close()
             raise
 
@@ -183,7 +184,7 @@ class SqliteBackend(SqliteReader):
 
         return await self._write(run)
 
-    def _check_connected(self, connection: sqlite3.Connection) -> None:
+    def _check_place(self) -> None:
         # It must not read from another file that has taken the place.
         self._files.check()
 
@@ -216,6 +217,7 @@ class SqliteBackend(SqliteReader):
             for chunk in chunks:
                 await self._stage_chunk(snapshot_id, chunk)
         except BaseException:
+            # Whatever stopped it, a cancellation too: half a snapshot is of no use.
             await self.discard(snapshot_id)
             raise
         return snapshot_id

@@ -31,7 +31,8 @@ _Result = TypeVar("_Result")
 class SqliteReader:
     """The reading half of the embedded backend; its contract is ``Reader``.
 
-    Opened alone it changes nothing, not even a file's times. With ``blocking`` it reads in the
+    Opened alone it changes nothing in the store; SQLite may leave an empty WAL and its -shm
+    beside the file. With ``blocking`` it reads in the
     thread that asks, which costs less where nobody else waits there.
     """
 
@@ -59,6 +60,7 @@ class SqliteReader:
         try:
             await self._read(lambda connection: check_version(connection, self._path), opening=True)
         except BaseException:
+            # Threads must not outlive an opening that failed or was given up.
             await self.close()
             raise
 
@@ -93,15 +95,18 @@ class SqliteReader:
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
         if connection is None:
+            # Before, for connecting makes a file where there is none; and after, for it may have
+            # been another one.
+            self._check_place()
             connection = self._connect(self._path)
-            self._check_connected(connection)
+            self._reader_connections.append(connection)
+            self._check_place()
             connection.execute("PRAGMA query_only = ON")
             self._readers.connection = connection
-            self._reader_connections.append(connection)
         return connection
 
-    def _check_connected(self, connection: sqlite3.Connection) -> None:
-        """Have a look at a new connection before it is used."""
+    def _check_place(self) -> None:
+        """Look whether the file is still the one that was opened."""
 
     # ---- the contract -----------------------------------------------------------------------
 
