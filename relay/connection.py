@@ -43,6 +43,8 @@ class Connection:
         "outbox",
         "peer",
         "sending_since_s",
+        "session_id",
+        "user",
         "wake_writer",
     )
 
@@ -51,6 +53,9 @@ class Connection:
     ) -> None:
         self.connection_id = connection_id
         self.peer = peer
+        # Who it is, once that is known.
+        self.user = ""
+        self.session_id = ""
         self.outbox = Outbox()
         self.wake_writer = asyncio.Event()
         self.ending: Ending | None = None

@@ -22,6 +22,8 @@ class CloseCode(enum.IntEnum):
     UNSUPPORTED_DATA = 1003
     INTERNAL_ERROR = 1011
     BAD_REQUEST = 4400
+    UNAUTHORIZED = 4401
+    FORBIDDEN = 4403
     DELETED = 4410
     TOO_LARGE = 4413
     UPDATE_REFUSED = 4422
@@ -29,6 +31,7 @@ class CloseCode(enum.IntEnum):
     DOCUMENT_DAMAGED = 4502
     STORAGE_FAILING = 4503
     TOO_SLOW = 4508
+    TOO_MANY = 4529
 
 
 class RelayError(Exception):

@@ -36,7 +36,17 @@ from yjs_store.errors import (
 from yjs_store.health import Degradation, Trouble
 from yjs_store.names import check_name
 from yjs_store.policy import CheckpointPolicy
-from yjs_store.records import CheckpointResult, Head, JournalRow, Receipt, SetAside, Statistics
+from yjs_store.records import (
+    CheckpointResult,
+    Head,
+    JournalRow,
+    Permission,
+    Receipt,
+    Session,
+    SessionStatus,
+    SetAside,
+    Statistics,
+)
 from yjs_store.salvage import SalvagePlan
 from yjs_store.salvaging import plan_salvage, read_set_aside
 from yjs_store.scrubber import ScrubState
@@ -61,10 +71,13 @@ __all__ = [
     "JournalRow",
     "Listener",
     "NameRefused",
+    "Permission",
     "Receipt",
     "SalvagePlan",
     "ScrubState",
     "Sender",
+    "Session",
+    "SessionStatus",
     "SetAside",
     "Statistics",
     "Store",

@@ -185,3 +185,42 @@ class Statistics:
     file_bytes: int
     wal_bytes: int
     free_bytes: int
+
+
+class Permission(enum.Enum):
+    """What somebody may do with a document; each includes the ones before it."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+    def allows(self, wanted: "Permission") -> bool:
+        """Say whether ``wanted`` is included."""
+        order = tuple(Permission)
+        return order.index(wanted) <= order.index(self)
+
+
+class SessionStatus(enum.Enum):
+    """The life of a session; only an active one that has not expired is ever found."""
+
+    ACTIVE = "active"
+    ENDED = "ended"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The stored record of an admitted client; it outlives a connection.
+
+    ``details`` are for a person to read (the address, the client's program).
+    """
+
+    session_id: str
+    user: str
+    document: str
+    permission: Permission
+    status: SessionStatus
+    details: dict[str, str]
+    created_ms: int
+    updated_ms: int
+    expires_ms: int
