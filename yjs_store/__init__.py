@@ -20,6 +20,7 @@ from yjs_store.errors import (
     DocumentMissing,
     FoldFailed,
     NameRefused,
+    SessionRefused,
     StoreBusy,
     StoreClosed,
     StoreError,
@@ -50,6 +51,7 @@ from yjs_store.records import (
 from yjs_store.salvage import SalvagePlan
 from yjs_store.salvaging import plan_salvage, read_set_aside
 from yjs_store.scrubber import ScrubState
+from yjs_store.sessions import SessionBook
 from yjs_store.store import Store, open_store
 
 __all__ = [
@@ -77,6 +79,8 @@ __all__ = [
     "ScrubState",
     "Sender",
     "Session",
+    "SessionBook",
+    "SessionRefused",
     "SessionStatus",
     "SetAside",
     "Statistics",

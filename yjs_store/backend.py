@@ -22,10 +22,15 @@ from yjs_store.records import (
     Statistics,
     StoredDocument,
 )
+from yjs_store.session_records import SessionReader, SessionRecords
 
 
 class Reader(Protocol):
     """Where documents can be looked at; changes nothing, and may run beside a Backend."""
+
+    @property
+    def sessions(self) -> SessionReader:
+        """Where sessions can be looked at."""
 
     async def open(self) -> None:
         """Open what is there.
@@ -76,6 +81,10 @@ class Reader(Protocol):
 
 class Backend(Reader, Protocol):
     """Where documents are kept; the one writer."""
+
+    @property
+    def sessions(self) -> SessionRecords:
+        """Where sessions are kept."""
 
     async def open(self) -> None:
         """Open for writing, bring the schema up to date, become the writer.

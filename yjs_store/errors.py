@@ -18,6 +18,7 @@
     ├── DocumentFailed        this live document must be closed and loaded again
     ├── FoldFailed            the fold process died or hung; nothing was changed
     ├── NameRefused           not a document name
+    ├── SessionRefused        a session that is not kept: too many, or too large
     └── UpdateRefused         these bytes are not a Yjs update that can be kept (P5)
         └── UpdateTooLarge    it is above a bound, or its document would be
 """
@@ -155,6 +156,10 @@ class FoldFailed(StoreError):
 
 class NameRefused(StoreError):
     """Not a document name; the text says why."""
+
+
+class SessionRefused(StoreError):
+    """The session is not one that can be kept; nothing was stored. The text says why."""
 
 
 class UpdateRefused(StoreError):

@@ -51,7 +51,8 @@ _head_facts = struct.Struct("<qqqqqqqqq").pack
 _NONE = -1
 
 
-def _digest(kind: bytes, uid: bytes, facts: bytes, data: bytes) -> bytes:
+def digest(kind: bytes, uid: bytes, facts: bytes, data: bytes) -> bytes:
+    """Return the checksum of a record; each kind of record has a byte of its own."""
     hasher = xxhash.xxh3_128(kind + uid + facts)
     hasher.update(data)
     return hasher.digest()
@@ -100,13 +101,13 @@ def _head_checksum(head: Head) -> bytes:
         _NONE if head.deleted_ms is None else head.deleted_ms,
         head.oversized_count,
     )
-    return _digest(b"H", head.uid, facts, head.name.encode())
+    return digest(b"H", head.uid, facts, head.name.encode())
 
 
 def seal_row(uid: bytes, seq: int, created_ms: int, update: bytes) -> JournalRow:
     """Return the journal row that holds ``update``."""
     facts = _row_facts(seq, created_ms, len(update))
-    return JournalRow(seq, created_ms, len(update), _digest(b"J", uid, facts, update), update)
+    return JournalRow(seq, created_ms, len(update), digest(b"J", uid, facts, update), update)
 
 
 def check_row(head: Head, row: JournalRow) -> bytes:
@@ -119,7 +120,7 @@ def check_row(head: Head, row: JournalRow) -> bytes:
     with _typed(head.name, part):
         length = len(row.data)
         facts = _row_facts(row.seq, row.created_ms, row.byte_length)
-        expected = _digest(b"J", head.uid, facts, row.data)
+        expected = digest(b"J", head.uid, facts, row.data)
     if length != row.byte_length:
         raise Damaged(head.name, part, f"{row.byte_length} bytes", f"{length} bytes")
     if row.checksum != expected:
@@ -148,7 +149,7 @@ def _snapshot_checksum(
     # Over the chunks' checksums and not over the bytes again: they are verified all the same,
     # and a check of a whole store need not decompress it.
     facts = _snapshot_facts(cut_seq, len(chunks), byte_length, created_ms)
-    return _digest(b"S", uid, facts, b"".join(chunk.checksum for chunk in chunks))
+    return digest(b"S", uid, facts, b"".join(chunk.checksum for chunk in chunks))
 
 
 def cut_chunks(uid: bytes, update: bytes) -> Iterator[Chunk]:
@@ -165,7 +166,7 @@ def cut_chunks(uid: bytes, update: bytes) -> Iterator[Chunk]:
 
 def _chunk_checksum(uid: bytes, index: int, codec: str, raw: bytes, data: bytes) -> bytes:
     facts = _chunk_facts(index, len(raw), len(data), _CODEC_NUMBER[codec])
-    return _digest(b"C", uid, facts, data)
+    return digest(b"C", uid, facts, data)
 
 
 _CODEC_NUMBER = {CODEC_RAW: 0, CODEC_ZSTD: 1}
@@ -198,7 +199,7 @@ def verify_chunk(head: Head, chunk: Chunk) -> None:
     with _typed(head.name, part):
         is_bounded = 0 <= chunk.byte_length <= SNAPSHOT_CHUNK_BYTES
         facts = _chunk_facts(chunk.index, chunk.byte_length, len(chunk.data), number)
-        expected = _digest(b"C", head.uid, facts, chunk.data)
+        expected = digest(b"C", head.uid, facts, chunk.data)
     if not is_bounded:
         bound = f"at most {SNAPSHOT_CHUNK_BYTES} raw bytes"
         raise Damaged(head.name, part, bound, f"{chunk.byte_length}")

@@ -79,6 +79,29 @@ SCRUB_RETRY_S: Final = 5.0
 # Documents that are named; a disk that dies has more, and one would do.
 SCRUB_DAMAGED_MAX: Final = 1000
 
+# What identifies a session and its user travels in URLs, tokens and log lines.
+SESSION_ID_BYTES_MAX: Final = 128
+SESSION_USER_BYTES_MAX: Final = 1024
+# An address and the name of a program, for a person to read.
+SESSION_DETAILS_BYTES_MAX: Final = 4 * KIB
+# Rows in all, those that are over among them: looking through all of them, as a revocation does,
+# stays a fraction of a second.
+SESSIONS_MAX: Final = 100_000
+# Live ones of one user, so that nobody takes the places of all others.
+SESSIONS_PER_USER_MAX: Final = 10_000
+# What one commit changes: the commit of documents that comes next waits a few milliseconds.
+SESSION_CHANGES_PER_COMMIT: Final = 100
+# What waits for that; a disk that is slower than this many are answered later anyway.
+SESSION_CHANGES_WAITING_MAX: Final = 10_000
+# How often other processes' revocations are looked for: what is promised is 0.1 s.
+SESSION_WATCH_S: Final = 0.04
+# Revocations told at once; the next follow at once, too.
+SESSION_WATCH_PAGE: Final = 1000
+# How long a session is kept after its end, so that one can see the next day who was there.
+SESSION_KEPT_MS: Final = 7 * 24 * 3600 * 1000
+# Rows removed by one step of cleaning: a step takes a few milliseconds.
+CLEANING_ROWS_STEP: Final = 200
+
 # How long SQLite waits for somebody else's lock before StoreBusy.
 SQLITE_BUSY_TIMEOUT_S: Final = 2.0
 
@@ -122,3 +145,5 @@ assert FOLD_BYTES_MAX <= UPDATE_BYTES_MAX <= COMMIT_BYTES_MAX * 4
 assert SNAPSHOT_CHUNK_BYTES <= SNAPSHOT_BYTES_MAX
 assert UPDATE_BYTES_MAX < SNAPSHOT_BYTES_MAX
 assert RETRY_FIRST_S <= RETRY_MAX_S
+assert SESSIONS_PER_USER_MAX < SESSIONS_MAX
+assert SESSION_WATCH_S < 0.1

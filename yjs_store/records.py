@@ -224,3 +224,26 @@ class Session:
     created_ms: int
     updated_ms: int
     expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A session as it is stored, and not yet verified.
+
+    ``permission``, ``status`` and ``details`` are text, for somebody may have written there what
+    they cannot be. ``credential_hash`` is what a reconnect is found by; no credential is stored.
+    ``key`` is the backend's own, 0 before it is stored.
+    """
+
+    session_id: str
+    user: str
+    document: str
+    permission: str
+    status: str
+    details: str
+    created_ms: int
+    updated_ms: int
+    expires_ms: int
+    credential_hash: bytes | None
+    checksum: bytes
+    key: int = 0

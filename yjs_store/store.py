@@ -46,6 +46,7 @@ from yjs_store.records import (
 from yjs_store.salvage import SalvagePlan, plan
 from yjs_store.salvaging import carry_out, give_up, load_remains
 from yjs_store.scrubber import Scrubber, ScrubState
+from yjs_store.sessions import SessionBook
 from yjs_store.urls import sqlite_path
 
 # Below this, checking and merging takes less time than handing it to a thread.
@@ -86,6 +87,7 @@ class Store:
         self._checkpointer = Checkpointer(backend, self._committer, self._opened, clock_ms)
         self._guard = OversizedGuard(self._store_oversized)
         self._keeper = Keeper(policy, self._run_checkpoint, self._trim, chance)
+        self._sessions = SessionBook(backend.sessions, clock_ms)
         self._scrubber = (
             Scrubber(backend, scrub_bytes_per_s, clock_ms) if scrub_bytes_per_s else None
         )
@@ -317,6 +319,13 @@ class Store:
         self._keeper.request_trim()
         return is_discarded
 
+    # ---- people -----------------------------------------------------------------------------
+
+    @property
+    def sessions(self) -> SessionBook:
+        """Who is admitted to which document."""
+        return self._sessions
+
     # ---- life -------------------------------------------------------------------------------
 
     @property
@@ -394,6 +403,7 @@ class Store:
             asyncio.create_task(self._committer.wait_superseded()),
             asyncio.create_task(self._keeper.wait_stopped()),
             asyncio.create_task(self._guard.wait_broken()),
+            asyncio.create_task(self._sessions.wait_stopped()),
         ]
         if self._scrubber is not None:
             tasks.append(asyncio.create_task(self._scrubber.wait_stopped()))
@@ -410,6 +420,7 @@ class Store:
         """Make everything submitted durable, then release the backend."""
         if self._scrubber is not None:
             await self._scrubber.close()
+        await self._sessions.close()
         await self._keeper.close()
         self._guard.begin_closing()
         self._committer.begin_closing()

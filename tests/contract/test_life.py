@@ -19,6 +19,7 @@ from store.intents import (
 from yjs_store import Head, StoreClosed, StoreUnusable, WriterSuperseded, format
 from yjs_store.backend import Backend, Reader
 from yjs_store.format import check_head
+from yjs_store.session_records import Choice, RemoveSessions, SessionReader, SessionRecords
 
 from .places import Place
 
@@ -72,7 +73,16 @@ READS: dict[str, Callable[[Reader], Awaitable[object]]] = {
     "load_remains": lambda reader: reader.load_remains("n"),
     "audit": lambda reader: reader.audit(),
     "statistics": lambda reader: reader.statistics(),
+    "sessions.find": lambda reader: reader.sessions.find("s", 0),
+    "sessions.find_by_credential": lambda reader: reader.sessions.find_by_credential(b"", "n", 0),
+    "sessions.list": lambda reader: reader.sessions.list(Choice(), "", 1, None),
+    "sessions.list_unacknowledged": lambda reader: reader.sessions.list_unacknowledged(["s"]),
 }
+
+
+async def watch(backend: Backend, _: Head) -> None:
+    backend.sessions.watch(lambda _: None)
+
 
 WRITES: dict[str, Callable[[Backend, Head], Awaitable[object]]] = {
     "append": lambda backend, head: backend.append([intent(head)]),
@@ -88,11 +98,19 @@ WRITES: dict[str, Callable[[Backend, Head], Awaitable[object]]] = {
         head.document_id, format.seal_head(published(fresh("n"), 1)), "why", 0
     ),
     "discard_set_aside": lambda backend, _: backend.discard_set_aside(1),
+    "sessions.count": lambda backend, _: backend.sessions.count(),
+    "sessions.change": lambda backend, _: backend.sessions.change([RemoveSessions(0, 1)]),
+    "sessions.watch": watch,
 }
+PARTS = {"sessions": (SessionReader, SessionRecords)}
 
 
 def test_every_call_of_the_contract_is_tested_after_close() -> None:
     calls = {name for name in (*vars(Backend), *vars(Reader)) if not name.startswith("_")}
+    for part, protocols in PARTS.items():
+        calls.remove(part)
+        names = {name for protocol in protocols for name in vars(protocol)}
+        calls |= {f"{part}.{name}" for name in names if not name.startswith("_")}
     assert calls == READS.keys() | WRITES.keys() | {"open", "close"}
 
 

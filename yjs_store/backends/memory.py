@@ -6,6 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from yjs_store.backends import memory_read, memory_storage, memory_write
+from yjs_store.backends.memory_sessions import (
+    MemorySessionReader,
+    MemorySessions,
+    SessionTable,
+)
 from yjs_store.backends.memory_storage import MemoryStorage
 from yjs_store.errors import StoreClosed, StoreUnusable
 from yjs_store.records import (
@@ -20,6 +25,7 @@ from yjs_store.records import (
     Statistics,
     StoredDocument,
 )
+from yjs_store.session_records import SessionReader
 
 _Result = TypeVar("_Result")
 
@@ -51,6 +57,14 @@ class MemoryReader:
     def _check_open(self) -> None:
         if not self._is_open:
             raise StoreClosed("the store is closed")
+
+    @property
+    def sessions(self) -> SessionReader:
+        """See Reader.sessions."""
+        return MemorySessionReader(self._read_sessions)
+
+    async def _read_sessions(self, work: Callable[[SessionTable], _Result]) -> _Result:
+        return await self._read(lambda storage: work(storage.sessions))
 
     async def load(self, name: str) -> StoredDocument | None:
         """See Reader.load."""
@@ -117,6 +131,18 @@ class MemoryBackend(MemoryReader):
             return work(storage)
 
         return await self._read(run)
+
+    @property
+    def sessions(self) -> MemorySessions:
+        """See Backend.sessions."""
+        return MemorySessions(self._read_sessions, self._write_sessions, self._session_table)
+
+    def _session_table(self) -> SessionTable:
+        self._check_open()
+        return self._storage.sessions
+
+    async def _write_sessions(self, work: Callable[[SessionTable], _Result]) -> _Result:
+        return await self._write(lambda storage: work(storage.sessions))
 
     async def append(self, appends: Sequence[Append]) -> Sequence[int]:
         """See Backend.append."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from yjs_store.backends.memory_sessions import SessionTable
 from yjs_store.records import (
     Chunk,
     JournalRow,
@@ -46,6 +47,7 @@ class MemoryStorage:
     set_aside: dict[int, StoredAside] = field(default_factory=dict)
     trims: dict[int, None] = field(default_factory=dict)
     """Documents with journal rows that can go."""
+    sessions: SessionTable = field(default_factory=SessionTable)
     documents_made: int = 0
     snapshots_made: int = 0
 

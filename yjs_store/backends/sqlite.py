@@ -23,7 +23,9 @@ from yjs_store.backends.sqlite_errors import translated
 from yjs_store.backends.sqlite_files import OpenedFiles
 from yjs_store.backends.sqlite_reader import SqliteReader
 from yjs_store.backends.sqlite_schema import SCHEMA_VERSION, migrations, stored_version
+from yjs_store.backends.sqlite_sessions import SqliteSessions
 from yjs_store.backends.sqlite_transaction import write_transaction
+from yjs_store.backends.sqlite_watch import SessionWatch
 from yjs_store.errors import (
     StoreClosed,
     StoreFailing,
@@ -67,6 +69,10 @@ class SqliteBackend(SqliteReader):
         self._epoch = 0
         self._discarded: set[int] = set()
         self._rescued: str | None = None
+        self._watch: SessionWatch | None = None
+        self._sessions = SqliteSessions(
+            self._read, self._transact, lambda: self._epoch, self._start_watching
+        )
 
     # ---- life -------------------------------------------------------------------------------
 
@@ -124,6 +130,9 @@ class SqliteBackend(SqliteReader):
 
     async def close(self) -> None:
         """See Backend.close."""
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            await asyncio.to_thread(watch.close)
         await super().close()
         threads, self._writer_thread = self._writer_thread, None
         if threads is not None:
@@ -188,7 +197,18 @@ class SqliteBackend(SqliteReader):
         # It must not read from another file that has taken the place.
         self._files.check()
 
+    def _start_watching(self, notice: Callable[[Sequence[str]], None]) -> None:
+        if self._writer_thread is None:
+            raise StoreClosed("the store is closed")
+        assert self._watch is None, "one watches"
+        self._watch = SessionWatch(self._path, self._connect, self._check_place, notice)
+
     # ---- the contract -----------------------------------------------------------------------
+
+    @property
+    def sessions(self) -> SqliteSessions:
+        """See Backend.sessions."""
+        return self._sessions
 
     async def append(self, appends: Sequence[Append]) -> Sequence[int]:
         """See Backend.append."""

@@ -12,6 +12,7 @@ from yjs_store.backends import sqlite_audit, sqlite_read, sqlite_remains
 from yjs_store.backends.sqlite_connect import Connect, connect_read_only
 from yjs_store.backends.sqlite_errors import translated
 from yjs_store.backends.sqlite_schema import check_version
+from yjs_store.backends.sqlite_sessions import SqliteSessionReader
 from yjs_store.errors import StoreClosed, StoreUnusable
 from yjs_store.limits import SQLITE_READERS
 from yjs_store.records import (
@@ -24,6 +25,7 @@ from yjs_store.records import (
     Statistics,
     StoredDocument,
 )
+from yjs_store.session_records import SessionReader
 
 _Result = TypeVar("_Result")
 
@@ -109,6 +111,11 @@ class SqliteReader:
         """Look whether the file is still the one that was opened."""
 
     # ---- the contract -----------------------------------------------------------------------
+
+    @property
+    def sessions(self) -> SessionReader:
+        """See Reader.sessions."""
+        return SqliteSessionReader(self._read)
 
     async def load(self, name: str) -> StoredDocument | None:
         """See Reader.load."""

@@ -12,7 +12,7 @@ from sqlite_utils import Database, Migrations
 
 from yjs_store.errors import StoreTooNew, StoreUnusable
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 migrations = Migrations("yjs_store")
 
@@ -112,6 +112,53 @@ def _set_aside(db: Database) -> None:
         ) STRICT
     """)
     db.execute("PRAGMA user_version = 2")
+
+
+@migrations(name="0003_sessions_quarantine")
+def _sessions_quarantine(db: Database) -> None:
+    statements = """
+        CREATE TABLE sessions (
+            key INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            user TEXT NOT NULL,
+            document TEXT NOT NULL,
+            permission TEXT NOT NULL CHECK (permission IN ('read', 'write', 'admin')),
+            status TEXT NOT NULL CHECK (status IN ('active', 'ended', 'revoked')),
+            details TEXT NOT NULL,
+            created_ms INTEGER NOT NULL,
+            updated_ms INTEGER NOT NULL,
+            expires_ms INTEGER NOT NULL,
+            credential_hash BLOB,
+            checksum BLOB NOT NULL,
+            -- Whether the server knows that it is over: who revokes beside it waits for that.
+            acknowledged INTEGER NOT NULL DEFAULT 1
+        ) STRICT;
+        CREATE INDEX sessions_by_expiry ON sessions (expires_ms);
+        CREATE INDEX sessions_by_user ON sessions (user, expires_ms) WHERE status = 'active';
+        CREATE INDEX sessions_by_credential ON sessions (credential_hash, document)
+            WHERE credential_hash IS NOT NULL;
+        CREATE INDEX sessions_to_acknowledge ON sessions (id) WHERE acknowledged = 0;
+
+        -- Updates that were refused, for a person to look at.
+        CREATE TABLE quarantine (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            document TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            sender TEXT NOT NULL,
+            created_ms INTEGER NOT NULL,
+            seen_ms INTEGER NOT NULL,
+            seen_count INTEGER NOT NULL,
+            byte_length INTEGER NOT NULL,
+            hash BLOB NOT NULL,
+            data BLOB,
+            checksum BLOB NOT NULL
+        ) STRICT;
+        CREATE UNIQUE INDEX quarantine_by_content ON quarantine (document, hash);
+    """
+    for statement in statements.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+    db.execute("PRAGMA user_version = 3")
 
 
 def check_version(connection: sqlite3.Connection, path: Path) -> None:

@@ -1,0 +1,200 @@
+"""yjs_store.sessions: who is admitted, until when, and that an end holds at once."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from yjs_store import (
+    Permission,
+    Session,
+    SessionRefused,
+    SessionStatus,
+    Store,
+    open_store,
+    sessions,
+)
+
+from .stores import url
+
+HOUR_MS = 3_600_000
+
+
+class Clock:
+    """The wall clock, moved by the test."""
+
+    def __init__(self) -> None:
+        self.now_ms = 1_700_000_000_000
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+def session(session_id: str, now_ms: int, **facts: object) -> Session:
+    made = Session(
+        session_id=session_id,
+        user="ann",
+        document="notes",
+        permission=Permission.WRITE,
+        status=SessionStatus.ACTIVE,
+        details={"address": "192.0.2.1", "program": "an editor"},
+        created_ms=now_ms,
+        updated_ms=now_ms,
+        expires_ms=now_ms + HOUR_MS,
+    )
+    return replace(made, **facts)  # type: ignore[arg-type]
+
+
+def hash_of(credential: str) -> bytes:
+    return hashlib.sha256(credential.encode()).digest()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def store(request: pytest.FixtureRequest, path: Path, clock: Clock) -> AsyncIterator[Store]:
+    where = "memory:" if request.param == "memory" else url(path)
+    async with open_store(where, clock_ms=clock) as store:
+        yield store
+
+
+async def test_a_started_session_is_found_by_its_id_and_by_its_credential(
+    store: Store, clock: Clock
+) -> None:
+    one = session("one", clock.now_ms)
+    await store.sessions.start(one, hash_of("ticket"))
+    assert await store.sessions.find("one") == one
+    assert await store.sessions.find_by_credential(hash_of("ticket"), "notes") == one
+    assert await store.sessions.find("other") is None
+    assert await store.sessions.find_by_credential(hash_of("ticket"), "other") is None
+    assert await store.sessions.find_by_credential(hash_of("other"), "notes") is None
+
+
+async def test_the_newest_session_of_a_credential_is_found(store: Store, clock: Clock) -> None:
+    for session_id in ("z", "a"):
+        await store.sessions.start(session(session_id, clock.now_ms), hash_of("t"))
+    found = await store.sessions.find_by_credential(hash_of("t"), "notes")
+    assert found is not None
+    assert found.session_id == "a"
+
+
+async def test_an_expired_session_is_not_found_and_not_extended(store: Store, clock: Clock) -> None:
+    await store.sessions.start(session("one", clock.now_ms), hash_of("t"))
+    clock.now_ms += HOUR_MS
+    assert await store.sessions.find("one") is None
+    assert await store.sessions.find_by_credential(hash_of("t"), "notes") is None
+    assert await store.sessions.extend("one", Permission.READ, clock.now_ms + 1) is None
+    assert await store.sessions.list() == []
+
+
+async def test_an_extended_session_has_its_new_permission_and_expiry(
+    store: Store, clock: Clock
+) -> None:
+    one = session("one", clock.now_ms)
+    await store.sessions.start(one, None)
+    clock.now_ms += 5
+    extended = await store.sessions.extend("one", Permission.READ, clock.now_ms + 2 * HOUR_MS)
+    expected = replace(
+        one,
+        permission=Permission.READ,
+        updated_ms=clock.now_ms,
+        expires_ms=clock.now_ms + 2 * HOUR_MS,
+    )
+    assert extended == expected
+    clock.now_ms += HOUR_MS
+    assert await store.sessions.find("one") == expected
+
+
+@pytest.mark.parametrize("how", ["end", "revoke"])
+async def test_a_session_that_is_over_is_told_before_the_call_returns_and_stays_over(
+    store: Store, clock: Clock, how: str
+) -> None:
+    told: list[str] = []
+    store.sessions.watch(told.extend)
+    one = session("one", clock.now_ms)
+    await store.sessions.start(one, hash_of("t"))
+    if how == "end":
+        await store.sessions.end("one")
+    else:
+        assert await store.sessions.revoke(session_id="one") == [one]
+    assert told == ["one"]
+    assert await store.sessions.find("one") is None
+    assert await store.sessions.find_by_credential(hash_of("t"), "notes") is None
+    assert await store.sessions.extend("one", Permission.ADMIN, clock.now_ms + HOUR_MS) is None
+    assert await store.sessions.revoke(session_id="one") == []
+    clock.now_ms -= HOUR_MS  # a clock that steps back brings nothing back
+    assert await store.sessions.find("one") is None
+    assert told == ["one"]
+
+
+async def test_revoke_ends_all_that_fit_and_no_others(store: Store, clock: Clock) -> None:
+    for number, (user, document) in enumerate(
+        [("ann", "notes"), ("ann", "plans"), ("bob", "notes"), ("bob", "plans")]
+    ):
+        await store.sessions.start(
+            session(str(number), clock.now_ms, user=user, document=document), None
+        )
+    revoked = await store.sessions.revoke(user="ann", document="plans")
+    assert [each.session_id for each in revoked] == ["1"]
+    revoked = await store.sessions.revoke(document="notes")
+    assert sorted(each.session_id for each in revoked) == ["0", "2"]
+    assert [each.session_id for each in await store.sessions.list()] == ["3"]
+    everything = await store.sessions.list(with_ended=True)
+    assert [each.status.value for each in everything] == ["revoked", "revoked", "revoked", "active"]
+
+
+async def test_many_that_start_at_once_share_commits(
+    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_store(url(path), clock_ms=clock) as store:
+        commits: list[int] = []
+        change = store.sessions._records.change
+
+        async def counting(changes: list[object]) -> object:
+            commits.append(len(changes))
+            return await change(changes)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(store.sessions._records, "change", counting)
+        async with asyncio.TaskGroup() as group:
+            for number in range(250):
+                group.create_task(store.sessions.start(session(str(number), clock.now_ms), None))
+        assert sum(commits) == 250
+        assert len(commits) <= 4
+        assert len(await store.sessions.list()) == 250
+
+
+async def test_a_user_with_too_many_sessions_gets_no_more_and_others_do(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "SESSIONS_PER_USER_MAX", 3)
+    outcomes = await asyncio.gather(
+        *[store.sessions.start(session(str(number), clock.now_ms), None) for number in range(5)],
+        return_exceptions=True,
+    )
+    assert [type(each) for each in outcomes] == [type(None)] * 3 + [SessionRefused] * 2
+    await store.sessions.start(session("b", clock.now_ms, user="bob"), None)
+    await store.sessions.end("0")
+    await store.sessions.start(session("5", clock.now_ms), None)
+
+
+async def test_at_the_bound_of_all_sessions_those_that_are_over_give_way(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "SESSIONS_MAX", 3)
+    for number in range(3):
+        await store.sessions.start(session(str(number), clock.now_ms), None)
+    with pytest.raises(SessionRefused, match="there are 3 sessions already"):
+        await store.sessions.start(session("3", clock.now_ms), None)
+    await store.sessions.end("1")
+    clock.now_ms += 1
+    await store.sessions.start(session("4", clock.now_ms), None)
+    with pytest.raises(SessionRefused):
+        await store.sessions.start(session("5", clock.now_ms), None)
+    everything = await store.sessions.list(with_ended=True)
+    assert [each.session_id for each in everything] == ["0", "2", "4"]

@@ -1,0 +1,259 @@
+"""Sessions in the SQLite tables."""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, Protocol, TypeVar
+
+from yjs_store.backends.sqlite_epoch import stored_epoch
+from yjs_store.backends.sqlite_read import any_text
+from yjs_store.errors import WriterSuperseded
+from yjs_store.records import StoredSession
+from yjs_store.session_records import (
+    AcknowledgeSessions,
+    AddSession,
+    ChangeSessions,
+    Choice,
+    RemoveSessions,
+    SessionChange,
+)
+
+_Result = TypeVar("_Result")
+
+_FACTS: Final = (
+    "id, user, document, permission, status, details, created_ms, updated_ms, expires_ms,"
+    " credential_hash, checksum"
+)
+_SELECT: Final = f"SELECT {_FACTS}, key FROM sessions"
+_IS_LIVE: Final = "status = 'active' AND expires_ms > :now_ms"
+_IS_CHOSEN: Final = (
+    "(:session_id IS NULL OR id = :session_id) AND (:user IS NULL OR user = :user)"
+    " AND (:document IS NULL OR document = :document) AND (:key IS NULL OR key = :key)"
+)
+
+
+class Run(Protocol):
+    """Runs work on a connection, in a thread."""
+
+    def __call__(self, work: Callable[[sqlite3.Connection], _Result]) -> Awaitable[_Result]:
+        """Return what ``work`` returns."""
+
+
+class SqliteSessionReader:
+    """The reading half; its contract is ``SessionReader``."""
+
+    def __init__(self, read: Run) -> None:
+        self._read = read
+
+    async def find(self, session_id: str, now_ms: int) -> StoredSession | None:
+        """See SessionReader.find."""
+        where = f"WHERE id = :session_id AND {_IS_LIVE}"
+        facts = {"session_id": session_id, "now_ms": now_ms}
+        return await self._read(lambda connection: _first(connection, where, facts))
+
+    async def find_by_credential(
+        self, credential_hash: bytes, document: str, now_ms: int
+    ) -> StoredSession | None:
+        """See SessionReader.find_by_credential."""
+        where = (
+            f"WHERE credential_hash = :hash AND document = :document AND {_IS_LIVE}"
+            " ORDER BY key DESC"
+        )
+        facts = {"hash": credential_hash, "document": document, "now_ms": now_ms}
+        return await self._read(lambda connection: _first(connection, where, facts))
+
+    async def list(
+        self, choice: Choice, after: str, limit: int, now_ms: int | None
+    ) -> Sequence[StoredSession]:
+        """See SessionReader.list."""
+        live = "TRUE" if now_ms is None else _IS_LIVE
+        where = f"WHERE id > :after AND {_IS_CHOSEN} AND {live} ORDER BY id LIMIT :limit"
+        facts = {**_facts_of(choice), "after": after, "limit": limit, "now_ms": now_ms}
+        return await self._read(lambda connection: _select(connection, where, facts))
+
+    async def list_unacknowledged(self, session_ids: Sequence[str]) -> Sequence[str]:
+        """See SessionReader.list_unacknowledged."""
+        return await self._read(
+            lambda connection: [
+                session_id
+                for session_id in session_ids
+                if connection.execute(
+                    "SELECT 1 FROM sessions WHERE id = ? AND acknowledged = 0", (session_id,)
+                ).fetchone()
+            ]
+        )
+
+
+class SqliteSessions(SqliteSessionReader):
+    """What the writer does; its contract is ``SessionRecords``."""
+
+    def __init__(
+        self,
+        read: Run,
+        transact: Run,
+        epoch: Callable[[], int],
+        start_watching: Callable[[Callable[[Sequence[str]], None]], None],
+    ) -> None:
+        super().__init__(read)
+        self._transact = transact
+        self._epoch = epoch
+        self._start_watching = start_watching
+
+    async def count(self) -> int:
+        """See SessionRecords.count."""
+        return await self._read(
+            lambda connection: int(
+                connection.execute("SELECT count(*) FROM sessions").fetchone()[0]
+            )
+        )
+
+    async def change(self, changes: Sequence[SessionChange]) -> Sequence[Sequence[StoredSession]]:
+        """See SessionRecords.change."""
+        return await self._transact(
+            lambda connection: _carry_out(connection, self._epoch(), changes)
+        )
+
+    def watch(self, notice: Callable[[Sequence[str]], None]) -> None:
+        """See SessionRecords.watch."""
+        self._start_watching(notice)
+
+
+def list_to_acknowledge(connection: sqlite3.Connection, after: str, limit: int) -> list[str]:
+    """Return ids of sessions that another process has ended, in order."""
+    found = connection.execute(
+        "SELECT id FROM sessions WHERE acknowledged = 0 AND id > ? ORDER BY id LIMIT ?",
+        (after, limit),
+    )
+    return [session_id for (session_id,) in found]
+
+
+def revoke_beside_writer(
+    connection: sqlite3.Connection,
+    choice: Choice,
+    change: Callable[[StoredSession], StoredSession],
+) -> Sequence[StoredSession]:
+    """See SessionRevoker.revoke; inside a write transaction."""
+    return _change(connection, ChangeSessions(choice, None, change, True), acknowledged=0)
+
+
+def _carry_out(
+    connection: sqlite3.Connection, epoch: int, changes: Sequence[SessionChange]
+) -> list[Sequence[StoredSession]]:
+    # P7: nobody else can become the writer before this transaction has ended.
+    if stored_epoch(connection) != epoch:
+        raise WriterSuperseded(None)
+    live_of: Counter[str] = Counter()
+    outcomes: list[Sequence[StoredSession]] = []
+    for change in changes:
+        match change:
+            case AddSession():
+                outcomes.append(_add(connection, change, live_of))
+            case ChangeSessions():
+                outcomes.append(_change(connection, change, acknowledged=1))
+            case AcknowledgeSessions(session_ids):
+                connection.executemany(
+                    "UPDATE sessions SET acknowledged = 1 WHERE id = ?",
+                    [(session_id,) for session_id in session_ids],
+                )
+                outcomes.append(())
+            case RemoveSessions():
+                outcomes.append(_remove(connection, change))
+    return outcomes
+
+
+def _add(
+    connection: sqlite3.Connection, added: AddSession, live_of: Counter[str]
+) -> Sequence[StoredSession]:
+    stored = added.stored
+    if stored.user not in live_of:
+        # Once for all that one commit adds.
+        live_of[stored.user] = connection.execute(
+            "SELECT count(*) FROM (SELECT 1 FROM sessions WHERE user = ? AND status = 'active'"
+            " AND expires_ms > ? LIMIT ?)",
+            (stored.user, added.now_ms, added.user_max),
+        ).fetchone()[0]
+    if live_of[stored.user] >= added.user_max:
+        return ()
+    stored_rows = connection.execute(
+        f"INSERT INTO sessions ({_FACTS}) VALUES (:id, :user, :document, :permission, :status,"
+        " :details, :created_ms, :updated_ms, :expires_ms, :credential_hash, :checksum)"
+        " ON CONFLICT (id) DO NOTHING",
+        _values(stored),
+    ).rowcount
+    live_of[stored.user] += stored_rows
+    return (stored,) * stored_rows
+
+
+def _change(
+    connection: sqlite3.Connection, changed: ChangeSessions, *, acknowledged: int
+) -> Sequence[StoredSession]:
+    live = "status = 'active'" if changed.now_ms is None else _IS_LIVE
+    facts = {**_facts_of(changed.choice), "now_ms": changed.now_ms}
+    before = _select(connection, f"{_place_of(changed)} AND {live}", facts)
+    for stored in before:
+        after = changed.change(stored)
+        connection.execute(
+            "UPDATE sessions SET permission = :permission, status = :status,"
+            " updated_ms = :updated_ms, expires_ms = :expires_ms, checksum = :checksum,"
+            " acknowledged = :acknowledged WHERE key = :key",
+            {**_values(after), "acknowledged": acknowledged, "key": stored.key},
+        )
+    return before
+
+
+def _place_of(changed: ChangeSessions) -> str:
+    if changed.choice.key is not None:
+        return "WHERE key = :key"
+    if changed.is_thorough:
+        # P4: by no index. With one entry damaged, a revocation would miss a session that can be
+        # found by its id all the same.
+        return f"NOT INDEXED WHERE {_IS_CHOSEN}"
+    return "WHERE id = :session_id"
+
+
+def _remove(connection: sqlite3.Connection, removed: RemoveSessions) -> Sequence[StoredSession]:
+    facts = {"before": removed.before_ms, "limit": removed.limit}
+    where = "WHERE expires_ms < :before ORDER BY expires_ms LIMIT :limit"
+    found = _select(connection, where, facts)
+    keys = [(stored.key,) for stored in found]
+    connection.executemany("DELETE FROM sessions WHERE key = ?", keys)
+    return found
+
+
+def _first(
+    connection: sqlite3.Connection, where: str, facts: dict[str, Any]
+) -> StoredSession | None:
+    return next(iter(_select(connection, f"{where} LIMIT 1", facts)), None)
+
+
+def _select(
+    connection: sqlite3.Connection, where: str, facts: dict[str, Any]
+) -> list[StoredSession]:
+    with any_text(connection):
+        found = connection.execute(f"{_SELECT} {where}", facts)
+        return [StoredSession(*row) for row in found]
+
+
+def _facts_of(choice: Choice) -> dict[str, Any]:
+    return {
+        "session_id": choice.session_id,
+        "user": choice.user,
+        "document": choice.document,
+        "key": choice.key,
+    }
+
+
+def _values(stored: StoredSession) -> dict[str, Any]:
+    return {
+        "id": stored.session_id,
+        "user": stored.user,
+        "document": stored.document,
+        "permission": stored.permission,
+        "status": stored.status,
+        "details": stored.details,
+        "created_ms": stored.created_ms,
+        "updated_ms": stored.updated_ms,
+        "expires_ms": stored.expires_ms,
+        "credential_hash": stored.credential_hash,
+        "checksum": stored.checksum,
+    }

@@ -1,0 +1,362 @@
+"""The sessions of a store: who is admitted to which document, until when."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from yjs_store import session_format
+from yjs_store.errors import (
+    Damaged,
+    SessionRefused,
+    StoreBusy,
+    StoreClosed,
+    StoreError,
+    StoreUnavailable,
+)
+from yjs_store.limits import (
+    CLEANING_ROWS_STEP,
+    LIST_PAGE_MAX,
+    SESSION_CHANGES_PER_COMMIT,
+    SESSION_CHANGES_WAITING_MAX,
+    SESSION_KEPT_MS,
+    SESSIONS_MAX,
+    SESSIONS_PER_USER_MAX,
+)
+from yjs_store.records import Permission, Session, SessionStatus, StoredSession
+from yjs_store.session_records import (
+    AcknowledgeSessions,
+    AddSession,
+    ChangeSessions,
+    Choice,
+    RemoveSessions,
+    SessionChange,
+    SessionRecords,
+)
+
+log = structlog.get_logger("yjs_store.sessions")
+
+Ended = Callable[[Sequence[str]], None]
+_ACTIVE: Final = SessionStatus.ACTIVE.value
+
+
+def _nothing(_: Sequence[StoredSession]) -> None:
+    """Let a change settle without more ado."""
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    change: SessionChange
+    settled: Callable[[Sequence[StoredSession]], None]
+    done: "asyncio.Future[Sequence[StoredSession]]" = field(default_factory=asyncio.Future)
+
+
+class SessionBook:
+    """Sessions by id. Obtained from ``Store.sessions``; belongs to one event loop.
+
+    Changes that are made at once share a commit; each is durable when its call returns. Every
+    method raises StoreUnavailable when storage does not answer: nothing was changed and a retry
+    is safe; WriterSuperseded when another process has the store (P7); StoreClosed afterwards.
+
+    A session is over for good: by its expiry, by ``end``, by ``revoke``, here or in another
+    process, or because its row is not what was written, which ends that session alone (P4).
+    """
+
+    def __init__(self, records: SessionRecords, clock_ms: Callable[[], int]) -> None:
+        self._records = records
+        self._clock_ms = clock_ms
+        self._waiting: list[_Waiting] = []
+        self._taken: list[_Waiting] = []
+        self._wake = asyncio.Event()
+        self._is_closing = False
+        self._listener: Ended | None = None
+        self._looks: list[set[str]] = []
+        self._count: int | None = None
+        self._task = asyncio.create_task(self._run(), name="yjs-store-sessions")
+
+    # ---- who is admitted --------------------------------------------------------------------
+
+    async def start(self, session: Session, credential_hash: bytes | None) -> None:
+        """Store a new, active session; on return it survives a power cut.
+
+        ``credential_hash`` is the SHA-256 by which ``find_by_credential`` finds it.
+
+        Raises:
+            SessionRefused: its user has as many as one may have, the store has, its id is taken,
+                or a part of it is too large.
+        """
+        assert session.status is SessionStatus.ACTIVE, "a session starts active"
+        stored = session_format.seal_session(session, credential_hash)
+        added = await self._change(AddSession(stored, self._clock_ms(), SESSIONS_PER_USER_MAX))
+        if not added:
+            raise SessionRefused(
+                f"{session.user!r} has {SESSIONS_PER_USER_MAX} sessions already, or there is one"
+                f" {session.session_id!r}"
+            )
+
+    async def find(self, session_id: str) -> Session | None:
+        """Return a session that is active and has not expired.
+
+        Whoever notes without an await that it is used hears of its end by ``watch``: an end that
+        was told while this looked is not missed.
+        """
+        return await self._look(self._records.find(session_id, self._clock_ms()), session_id)
+
+    async def find_by_credential(self, credential_hash: bytes, document: str) -> Session | None:
+        """As ``find``, the newest of this credential for this document."""
+        looking = self._records.find_by_credential(credential_hash, document, self._clock_ms())
+        session = await self._look(looking, None)
+        return session if session is not None and session.document == document else None
+
+    async def _look(
+        self, looking: Awaitable[StoredSession | None], session_id: str | None
+    ) -> Session | None:
+        told_meanwhile: set[str] = set()
+        self._looks.append(told_meanwhile)
+        try:
+            stored = await looking
+        finally:
+            self._looks.remove(told_meanwhile)
+        if stored is None:
+            return None
+        try:
+            session = session_format.check_session(stored)
+        except Damaged as error:
+            await self._end_damaged(stored, error)
+            return None
+        # P4: an index may lead to another session than was asked for.
+        if session_id not in (None, session.session_id) or session.session_id in told_meanwhile:
+            return None
+        return session
+
+    async def _end_damaged(self, stored: StoredSession, error: Damaged) -> None:
+        log.error("a damaged session is over", session=stored.session_id, problem=error.problem)
+        # When storage fails meanwhile: it is not used, and ends at the next look.
+        with contextlib.suppress(StoreUnavailable):
+            await self._finish(Choice(key=stored.key), SessionStatus.ENDED, is_thorough=False)
+
+    async def extend(
+        self, session_id: str, permission: Permission, expires_ms: int
+    ) -> Session | None:
+        """Give a live session another permission and expiry; None when it is over.
+
+        Raises:
+            SessionRefused: the expiry is no time that can be stored.
+        """
+        session_format.check_time(expires_ms)
+        now_ms = self._clock_ms()
+        after: list[StoredSession] = []
+
+        def change(stored: StoredSession) -> StoredSession:
+            after[:] = [session_format.extended(stored, permission, expires_ms, now_ms)]
+            return after[0]
+
+        def tell_damaged(_: Sequence[StoredSession]) -> None:
+            self._tell([each.session_id for each in after if each.status != _ACTIVE])
+
+        change_one = ChangeSessions(Choice(session_id), now_ms, change, is_thorough=False)
+        await self._change(change_one, tell_damaged)
+        is_extended = bool(after) and after[0].status == _ACTIVE
+        return session_format.check_session(after[0]) if is_extended else None
+
+    # ---- who is not any more ----------------------------------------------------------------
+
+    async def end(self, session_id: str) -> None:
+        """End a session, if it is not over yet; ``watch`` is told."""
+        await self._finish(Choice(session_id), SessionStatus.ENDED, is_thorough=False)
+
+    async def revoke(
+        self,
+        *,
+        session_id: str | None = None,
+        user: str | None = None,
+        document: str | None = None,
+    ) -> Sequence[Session]:
+        """End every session that fits; return them as they were.
+
+        On return this is durable, and ``watch`` has been told.
+        """
+        choice = Choice(session_id, user, document)
+        assert choice != Choice(), "whose sessions must be said"
+        return await self._finish(choice, SessionStatus.REVOKED, is_thorough=True)
+
+    async def _finish(
+        self, choice: Choice, status: SessionStatus, is_thorough: bool
+    ) -> Sequence[Session]:
+        now_ms = self._clock_ms()
+
+        def change(stored: StoredSession) -> StoredSession:
+            return session_format.over(stored, status, now_ms)
+
+        def tell(before: Sequence[StoredSession]) -> None:
+            # Here and not below: whoever asked may have given up waiting.
+            self._tell([stored.session_id for stored in before])
+
+        before = await self._change(ChangeSessions(choice, None, change, is_thorough), tell)
+        return [shown(stored) for stored in before]
+
+    def watch(self, ended: Ended) -> None:
+        """Call ``ended`` in the event loop with ids of sessions that are over.
+
+        By ``end`` and ``revoke`` of this process before they return; by another process within
+        0.1 s of its commit. Not by expiry, which whoever has the session knows. The same id may
+        come twice. ``ended`` must not raise.
+        """
+        assert self._listener is None, "one watches"
+        self._listener = ended
+        self._records.watch(self._notice)
+
+    def _notice(self, session_ids: Sequence[str]) -> None:
+        """Hear of sessions that another process has ended; let it know that all were told."""
+        if self._is_closing:
+            return
+        self._tell(session_ids)
+        acknowledged = _Waiting(AcknowledgeSessions(tuple(session_ids)), _nothing)
+        acknowledged.done.add_done_callback(_forget_failure)
+        self._waiting.append(acknowledged)
+        self._wake.set()
+
+    def _tell(self, session_ids: Sequence[str]) -> None:
+        for told in self._looks:
+            told.update(session_ids)
+        if self._listener is not None and session_ids:
+            self._listener(session_ids)
+
+    # ---- all of them ------------------------------------------------------------------------
+
+    async def list(
+        self,
+        *,
+        user: str | None = None,
+        document: str | None = None,
+        after: str | None = None,
+        limit: int = LIST_PAGE_MAX,
+        with_ended: bool = False,
+    ) -> Sequence[Session]:
+        """Return sessions by the order of their ids, after the id ``after``.
+
+        Those that are over only when asked for; a damaged one among them is over and says so in
+        its details.
+        """
+        now_ms = None if with_ended else self._clock_ms()
+        found = await self._records.list(
+            Choice(user=user, document=document), after or "", min(limit, LIST_PAGE_MAX), now_ms
+        )
+        return [shown(stored) for stored in found]
+
+    async def remove_expired(self) -> int:
+        """Remove what has been over for SESSION_KEPT_MS, in steps; return how many."""
+        before_ms = self._clock_ms() - SESSION_KEPT_MS
+        removed = 0
+        while True:
+            step = await self._change(RemoveSessions(before_ms, CLEANING_ROWS_STEP))
+            removed += len(step)
+            if len(step) < CLEANING_ROWS_STEP:
+                return removed
+
+    # ---- the task ---------------------------------------------------------------------------
+
+    async def _change(
+        self,
+        change: SessionChange,
+        settled: Callable[[Sequence[StoredSession]], None] = _nothing,
+    ) -> Sequence[StoredSession]:
+        if self._is_closing:
+            raise StoreClosed("the store is closed")
+        if len(self._waiting) >= SESSION_CHANGES_WAITING_MAX:
+            raise StoreBusy(f"{SESSION_CHANGES_WAITING_MAX} changes of sessions wait already")
+        waiting = _Waiting(change, settled)
+        self._waiting.append(waiting)
+        self._wake.set()
+        return await waiting.done
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting or not self._is_closing:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._waiting:
+                    await self._commit_some()
+        finally:
+            self._is_closing = True
+            for waiting in (*self._taken, *self._waiting):
+                _fail(waiting, StoreClosed("the store is closed"))
+
+    async def _commit_some(self) -> None:
+        """Carry out in one commit what waits; while that goes on, more gathers."""
+        self._taken = self._waiting[:SESSION_CHANGES_PER_COMMIT]
+        del self._waiting[: len(self._taken)]
+        await self._commit(self._taken)
+        self._taken = []
+
+    async def _commit(self, taken: Sequence[_Waiting]) -> None:
+        try:
+            taken = await self._make_room(taken)
+            outcomes = await self._records.change([waiting.change for waiting in taken])
+        except StoreError as error:
+            if len(taken) > 1 and isinstance(error, Damaged):
+                # P4: what is wrong with the row of one must not hurt the others.
+                for waiting in taken:
+                    await self._commit([waiting])
+                return
+            for waiting in taken:
+                _fail(waiting, error)
+        else:
+            for waiting, outcome in zip(taken, outcomes, strict=True):
+                self._settle(waiting, outcome)
+
+    async def _make_room(self, taken: Sequence[_Waiting]) -> Sequence[_Waiting]:
+        """Refuse new sessions above SESSIONS_MAX, once those that are over have given way."""
+        adding = [waiting for waiting in taken if isinstance(waiting.change, AddSession)]
+        if not adding:
+            return taken
+        if self._count is None:
+            self._count = await self._records.count()
+        excess = self._count + len(adding) - SESSIONS_MAX
+        if excess > 0:
+            (removed,) = await self._records.change([RemoveSessions(self._clock_ms(), excess)])
+            self._count -= len(removed)
+        refused = adding[max(SESSIONS_MAX - self._count, 0) :]
+        for waiting in refused:
+            _fail(waiting, SessionRefused(f"there are {SESSIONS_MAX} sessions already"))
+        return [waiting for waiting in taken if waiting not in refused]
+
+    def _settle(self, waiting: _Waiting, outcome: Sequence[StoredSession]) -> None:
+        if self._count is not None:
+            self._count += len(outcome) if isinstance(waiting.change, AddSession) else 0
+            self._count -= len(outcome) if isinstance(waiting.change, RemoveSessions) else 0
+        waiting.settled(outcome)
+        if not waiting.done.done():
+            waiting.done.set_result(outcome)
+
+    async def wait_stopped(self) -> None:
+        """Wait until the task ends; raise what ended it, if that was a defect."""
+        await asyncio.shield(self._task)
+
+    async def close(self) -> None:
+        """Carry out what waits, then stop."""
+        self._is_closing = True
+        self._wake.set()
+        await self._task
+
+
+def shown(stored: StoredSession) -> Session:
+    """Return a session for a person to see, also when it is damaged."""
+    try:
+        return session_format.check_session(stored)
+    except Damaged as error:
+        return session_format.remains(stored, error)
+
+
+def _fail(waiting: _Waiting, error: StoreError) -> None:
+    if not waiting.done.done():
+        waiting.done.set_exception(error)
+
+
+def _forget_failure(done: "asyncio.Future[Sequence[StoredSession]]") -> None:
+    # What could not be acknowledged is noticed and told again.
+    if not done.cancelled():
+        done.exception()
