@@ -18,6 +18,7 @@ from yjs_store.errors import (
     DocumentDeleted,
     DocumentFailed,
     DocumentMissing,
+    EntryMissing,
     FoldFailed,
     NameRefused,
     SessionRefused,
@@ -37,17 +38,20 @@ from yjs_store.errors import (
 from yjs_store.health import Degradation, Trouble
 from yjs_store.names import check_name
 from yjs_store.policy import CheckpointPolicy
+from yjs_store.quarantine import Quarantine, QuarantineState
 from yjs_store.records import (
     CheckpointResult,
     Head,
     JournalRow,
     Permission,
+    QuarantineEntry,
     Receipt,
     Session,
     SessionStatus,
     SetAside,
     Statistics,
 )
+from yjs_store.revoking import Revocation, read_sessions, revoke_sessions
 from yjs_store.salvage import SalvagePlan
 from yjs_store.salvaging import plan_salvage, read_set_aside
 from yjs_store.scrubber import ScrubState
@@ -68,13 +72,18 @@ __all__ = [
     "DocumentFailed",
     "DocumentMissing",
     "DocumentReport",
+    "EntryMissing",
     "FoldFailed",
     "Head",
     "JournalRow",
     "Listener",
     "NameRefused",
     "Permission",
+    "Quarantine",
+    "QuarantineEntry",
+    "QuarantineState",
     "Receipt",
+    "Revocation",
     "SalvagePlan",
     "ScrubState",
     "Sender",
@@ -104,6 +113,8 @@ __all__ = [
     "open_store",
     "plan_check",
     "plan_salvage",
+    "read_sessions",
     "read_set_aside",
+    "revoke_sessions",
     "run_check",
 ]

@@ -10,6 +10,7 @@ be made concurrently; writes are carried out one after the other, reads do not w
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from yjs_store.quarantine_records import QuarantineReader, QuarantineRecords
 from yjs_store.records import (
     Append,
     Chunk,
@@ -31,6 +32,10 @@ class Reader(Protocol):
     @property
     def sessions(self) -> SessionReader:
         """Where sessions can be looked at."""
+
+    @property
+    def quarantine(self) -> QuarantineReader:
+        """Where refused updates can be looked at."""
 
     async def open(self) -> None:
         """Open what is there.
@@ -85,6 +90,10 @@ class Backend(Reader, Protocol):
     @property
     def sessions(self) -> SessionRecords:
         """Where sessions are kept."""
+
+    @property
+    def quarantine(self) -> QuarantineRecords:
+        """Where refused updates are kept."""
 
     async def open(self) -> None:
         """Open for writing, bring the schema up to date, become the writer.

@@ -18,6 +18,7 @@
     ├── DocumentFailed        this live document must be closed and loaded again
     ├── FoldFailed            the fold process died or hung; nothing was changed
     ├── NameRefused           not a document name
+    ├── EntryMissing          the quarantine has no such entry, or not its bytes
     ├── SessionRefused        a session that is not kept: too many, or too large
     └── UpdateRefused         these bytes are not a Yjs update that can be kept (P5)
         └── UpdateTooLarge    it is above a bound, or its document would be
@@ -156,6 +157,10 @@ class FoldFailed(StoreError):
 
 class NameRefused(StoreError):
     """Not a document name; the text says why."""
+
+
+class EntryMissing(StoreError):
+    """The quarantine has no such entry, or only its hash and length; the text says which."""
 
 
 class SessionRefused(StoreError):

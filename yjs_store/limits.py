@@ -97,8 +97,34 @@ SESSION_CHANGES_WAITING_MAX: Final = 10_000
 SESSION_WATCH_S: Final = 0.04
 # Revocations told at once; the next follow at once, too.
 SESSION_WATCH_PAGE: Final = 1000
+# A process that revokes beside the server looks this often whether it has taken note.
+REVOKED_ASK_S: Final = 0.02
+# A server that runs has answered by then; if not, there may be none.
+REVOKED_WRITER_ASK_S: Final = 0.5
+# A server whose disk is slow answers late; after this a person had better look.
+REVOKED_CONFIRMED_MAX_S: Final = 10.0
 # How long a session is kept after its end, so that one can see the next day who was there.
 SESSION_KEPT_MS: Final = 7 * 24 * 3600 * 1000
+# Refused updates that are kept, in all and of one document, so that a flood of one does not push
+# out what was kept of the others; the oldest go first. A person looks at dozens, not thousands.
+QUARANTINE_ENTRIES_MAX: Final = 1000
+QUARANTINE_ENTRIES_PER_DOCUMENT_MAX: Final = 100
+QUARANTINE_BYTES_MAX: Final = 64 * MIB
+# Of a larger one hash and length are kept: writing it would hold up the commits of documents.
+QUARANTINE_ENTRY_BYTES_MAX: Final = 4 * MIB
+# Writes a minute for one document and in all: a flood is counted and said, not stored.
+QUARANTINE_WRITES_PER_MINUTE: Final = 120
+QUARANTINE_WRITES_PER_DOCUMENT_AND_MINUTE: Final = 20
+# What waits to be written; beyond it a refused update is only counted. The largest fits.
+QUARANTINE_WAITING_MAX: Final = 32
+QUARANTINE_WAITING_BYTES_MAX: Final = UPDATE_BYTES_MAX
+# A person who looks once a month finds everything.
+QUARANTINE_KEPT_MS: Final = 32 * 24 * 3600 * 1000
+# Characters of a reason and of what is said of a sender.
+QUARANTINE_TEXT_MAX: Final = 1000
+# How often what is too old is looked for, and the first time after a start.
+CLEANING_S: Final = 600.0
+CLEANING_FIRST_S: Final = 60.0
 # Rows removed by one step of cleaning: a step takes a few milliseconds.
 CLEANING_ROWS_STEP: Final = 200
 
@@ -147,3 +173,7 @@ assert UPDATE_BYTES_MAX < SNAPSHOT_BYTES_MAX
 assert RETRY_FIRST_S <= RETRY_MAX_S
 assert SESSIONS_PER_USER_MAX < SESSIONS_MAX
 assert SESSION_WATCH_S < 0.1
+assert SESSION_WATCH_S < REVOKED_WRITER_ASK_S < REVOKED_CONFIRMED_MAX_S
+assert QUARANTINE_ENTRY_BYTES_MAX <= QUARANTINE_WAITING_BYTES_MAX
+assert QUARANTINE_ENTRY_BYTES_MAX <= QUARANTINE_BYTES_MAX
+assert QUARANTINE_ENTRIES_PER_DOCUMENT_MAX < QUARANTINE_ENTRIES_MAX

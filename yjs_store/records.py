@@ -247,3 +247,33 @@ class StoredSession:
     credential_hash: bytes | None
     checksum: bytes
     key: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineEntry:
+    """An update that was refused, for a person to look at.
+
+    ``hash`` is the SHA-256 of the update; ``data`` is None in a list, and when the update is
+    above the bound of what is kept. ``seen_count`` is how often it came, last at ``seen_ms``.
+    ``problem`` says what is wrong with the entry itself; then nothing in it can be relied on.
+    """
+
+    entry_id: int
+    document: str
+    reason: str
+    sender: str
+    created_ms: int
+    seen_ms: int
+    seen_count: int
+    byte_length: int
+    hash: bytes
+    data: bytes | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry of the quarantine with its checksum, as it is stored and not yet verified."""
+
+    entry: QuarantineEntry
+    checksum: bytes

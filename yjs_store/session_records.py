@@ -123,3 +123,6 @@ class SessionRevoker(Protocol):
         self, choice: Choice, change: Callable[[StoredSession], StoredSession]
     ) -> Sequence[StoredSession]:
         """As ChangeSessions of all that are active; they are not acknowledged yet."""
+
+    async def has_writer(self) -> bool:
+        """Say whether a process has the store open for writing, which will acknowledge."""

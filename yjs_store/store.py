@@ -13,6 +13,7 @@ from yjs_store.backends.memory import MemoryBackend
 from yjs_store.backends.sqlite import SqliteBackend
 from yjs_store.breaker import Breaker
 from yjs_store.checkpointer import Checkpointer
+from yjs_store.cleaner import Cleaner
 from yjs_store.committer import Committer, CommitterState
 from yjs_store.document import Document
 from yjs_store.errors import (
@@ -35,6 +36,7 @@ from yjs_store.names import check_name
 from yjs_store.opened import OpenDocuments
 from yjs_store.oversized import OversizedGuard
 from yjs_store.policy import CheckpointPolicy
+from yjs_store.quarantine import Quarantine
 from yjs_store.records import (
     CheckpointResult,
     Head,
@@ -88,6 +90,10 @@ class Store:
         self._guard = OversizedGuard(self._store_oversized)
         self._keeper = Keeper(policy, self._run_checkpoint, self._trim, chance)
         self._sessions = SessionBook(backend.sessions, clock_ms)
+        self._quarantine = Quarantine(backend.quarantine, self.append, clock_ms)
+        self._cleaner = Cleaner(
+            {"sessions": self._sessions.remove_expired, "quarantine": self._quarantine.remove_old}
+        )
         self._scrubber = (
             Scrubber(backend, scrub_bytes_per_s, clock_ms) if scrub_bytes_per_s else None
         )
@@ -326,6 +332,11 @@ class Store:
         """Who is admitted to which document."""
         return self._sessions
 
+    @property
+    def quarantine(self) -> Quarantine:
+        """Updates that were refused, kept for a person to look at."""
+        return self._quarantine
+
     # ---- life -------------------------------------------------------------------------------
 
     @property
@@ -404,6 +415,8 @@ class Store:
             asyncio.create_task(self._keeper.wait_stopped()),
             asyncio.create_task(self._guard.wait_broken()),
             asyncio.create_task(self._sessions.wait_stopped()),
+            asyncio.create_task(self._quarantine.wait_stopped()),
+            asyncio.create_task(self._cleaner.wait_stopped()),
         ]
         if self._scrubber is not None:
             tasks.append(asyncio.create_task(self._scrubber.wait_stopped()))
@@ -420,7 +433,9 @@ class Store:
         """Make everything submitted durable, then release the backend."""
         if self._scrubber is not None:
             await self._scrubber.close()
+        await self._cleaner.close()
         await self._sessions.close()
+        await self._quarantine.close()
         await self._keeper.close()
         self._guard.begin_closing()
         self._committer.begin_closing()

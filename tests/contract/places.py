@@ -11,10 +11,13 @@ from store.stores import raw, steal_lock
 from yjs_store import Head
 from yjs_store.backend import Backend, Reader
 from yjs_store.backends.memory import MemoryBackend, MemoryReader
+from yjs_store.backends.memory_sessions import MemoryRevoker
 from yjs_store.backends.memory_storage import MemoryStorage
 from yjs_store.backends.sqlite import SqliteBackend
 from yjs_store.backends.sqlite_reader import SqliteReader
+from yjs_store.backends.sqlite_revoker import SqliteRevoker
 from yjs_store.records import SnapshotState
+from yjs_store.session_records import SessionRevoker
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,9 @@ class Place(Protocol):
     def reader(self) -> Reader:
         """A new reader over it, not open."""
 
+    def revoker(self) -> SessionRevoker:
+        """Who ends sessions beside the writer."""
+
     def release(self) -> None:
         """Make the next backend that opens take the place of the one that is open."""
 
@@ -69,6 +75,9 @@ class MemoryPlace:
 
     def reader(self) -> Reader:
         return MemoryReader(self._storage)
+
+    def revoker(self) -> SessionRevoker:
+        return MemoryRevoker(self._storage.sessions)
 
     def release(self) -> None:
         """Nothing keeps a second one from opening."""
@@ -121,6 +130,9 @@ class SqlitePlace:
 
     def reader(self) -> Reader:
         return SqliteReader(self._path)
+
+    def revoker(self) -> SessionRevoker:
+        return SqliteRevoker(self._path)
 
     def release(self) -> None:
         steal_lock(self._path)

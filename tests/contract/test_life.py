@@ -19,9 +19,12 @@ from store.intents import (
 from yjs_store import Head, StoreClosed, StoreUnusable, WriterSuperseded, format
 from yjs_store.backend import Backend, Reader
 from yjs_store.format import check_head
+from yjs_store.quarantine_records import QuarantineReader, QuarantineRecords
 from yjs_store.session_records import Choice, RemoveSessions, SessionReader, SessionRecords
 
 from .places import Place
+from .test_quarantine import NO_BOUNDS
+from .test_quarantine import stored as quarantine_entry
 
 
 async def test_what_was_appended_is_there_after_reopening(place: Place) -> None:
@@ -76,6 +79,8 @@ READS: dict[str, Callable[[Reader], Awaitable[object]]] = {
     "sessions.find": lambda reader: reader.sessions.find("s", 0),
     "sessions.find_by_credential": lambda reader: reader.sessions.find_by_credential(b"", "n", 0),
     "sessions.list": lambda reader: reader.sessions.list(Choice(), "", 1, None),
+    "quarantine.list": lambda reader: reader.quarantine.list(None, 0, 1),
+    "quarantine.get": lambda reader: reader.quarantine.get(1),
     "sessions.list_unacknowledged": lambda reader: reader.sessions.list_unacknowledged(["s"]),
 }
 
@@ -101,8 +106,16 @@ WRITES: dict[str, Callable[[Backend, Head], Awaitable[object]]] = {
     "sessions.count": lambda backend, _: backend.sessions.count(),
     "sessions.change": lambda backend, _: backend.sessions.change([RemoveSessions(0, 1)]),
     "sessions.watch": watch,
+    "quarantine.put": lambda backend, _: backend.quarantine.put(
+        quarantine_entry(b"data"), lambda _: None, NO_BOUNDS
+    ),
+    "quarantine.remove": lambda backend, _: backend.quarantine.remove(1),
+    "quarantine.remove_before": lambda backend, _: backend.quarantine.remove_before(1, 1),
 }
-PARTS = {"sessions": (SessionReader, SessionRecords)}
+PARTS = {
+    "sessions": (SessionReader, SessionRecords),
+    "quarantine": (QuarantineReader, QuarantineRecords),
+}
 
 
 def test_every_call_of_the_contract_is_tested_after_close() -> None:

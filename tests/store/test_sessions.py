@@ -18,19 +18,10 @@ from yjs_store import (
     sessions,
 )
 
+from .clock import Clock
 from .stores import url
 
 HOUR_MS = 3_600_000
-
-
-class Clock:
-    """The wall clock, moved by the test."""
-
-    def __init__(self) -> None:
-        self.now_ms = 1_700_000_000_000
-
-    def __call__(self) -> int:
-        return self.now_ms
 
 
 def session(session_id: str, now_ms: int, **facts: object) -> Session:

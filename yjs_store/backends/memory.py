@@ -6,6 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from yjs_store.backends import memory_read, memory_storage, memory_write
+from yjs_store.backends.memory_quarantine import (
+    MemoryQuarantine,
+    MemoryQuarantineReader,
+    QuarantineTable,
+)
 from yjs_store.backends.memory_sessions import (
     MemorySessionReader,
     MemorySessions,
@@ -13,6 +18,7 @@ from yjs_store.backends.memory_sessions import (
 )
 from yjs_store.backends.memory_storage import MemoryStorage
 from yjs_store.errors import StoreClosed, StoreUnusable
+from yjs_store.quarantine_records import QuarantineReader
 from yjs_store.records import (
     Append,
     Chunk,
@@ -62,6 +68,14 @@ class MemoryReader:
     def sessions(self) -> SessionReader:
         """See Reader.sessions."""
         return MemorySessionReader(self._read_sessions)
+
+    @property
+    def quarantine(self) -> QuarantineReader:
+        """See Reader.quarantine."""
+        return MemoryQuarantineReader(self._read_quarantine)
+
+    async def _read_quarantine(self, work: Callable[[QuarantineTable], _Result]) -> _Result:
+        return await self._read(lambda storage: work(storage.quarantine))
 
     async def _read_sessions(self, work: Callable[[SessionTable], _Result]) -> _Result:
         return await self._read(lambda storage: work(storage.sessions))
@@ -140,6 +154,14 @@ class MemoryBackend(MemoryReader):
     def _session_table(self) -> SessionTable:
         self._check_open()
         return self._storage.sessions
+
+    @property
+    def quarantine(self) -> MemoryQuarantine:
+        """See Backend.quarantine."""
+        return MemoryQuarantine(self._read_quarantine, self._write_quarantine)
+
+    async def _write_quarantine(self, work: Callable[[QuarantineTable], _Result]) -> _Result:
+        return await self._write(lambda storage: work(storage.quarantine))
 
     async def _write_sessions(self, work: Callable[[SessionTable], _Result]) -> _Result:
         return await self._write(lambda storage: work(storage.sessions))

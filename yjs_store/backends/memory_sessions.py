@@ -123,6 +123,10 @@ class MemoryRevoker:
             notice(ids)
         return before
 
+    async def has_writer(self) -> bool:
+        """See SessionRevoker.has_writer."""
+        return bool(self._table.watchers)
+
 
 def _all_chosen(table: SessionTable, choice: Choice) -> Iterator[StoredSession]:
     for stored in table.rows.values():
@@ -144,20 +148,26 @@ def _chosen(table: SessionTable, choice: Choice, now_ms: int | None) -> Iterator
 def _carry_out(
     table: SessionTable, changes: Sequence[SessionChange]
 ) -> list[Sequence[StoredSession]]:
-    outcomes: list[Sequence[StoredSession]] = []
-    for change in changes:
-        match change:
-            case AddSession():
-                outcomes.append(_add(table, change))
-            case ChangeSessions():
-                outcomes.append(_change(table, change))
-            case AcknowledgeSessions(session_ids):
-                for session_id in session_ids:
-                    table.unacknowledged.pop(session_id, None)
-                outcomes.append(())
-            case RemoveSessions():
-                outcomes.append(_remove(table, change))
-    return outcomes
+    before = dict(table.rows), dict(table.unacknowledged)
+    try:
+        return [_carry_out_one(table, change) for change in changes]
+    except BaseException:
+        table.rows, table.unacknowledged = before
+        raise
+
+
+def _carry_out_one(table: SessionTable, change: SessionChange) -> Sequence[StoredSession]:
+    match change:
+        case AddSession():
+            return _add(table, change)
+        case ChangeSessions():
+            return _change(table, change)
+        case AcknowledgeSessions(session_ids):
+            for session_id in session_ids:
+                table.unacknowledged.pop(session_id, None)
+            return ()
+        case RemoveSessions():
+            return _remove(table, change)
 
 
 def _add(table: SessionTable, added: AddSession) -> Sequence[StoredSession]:

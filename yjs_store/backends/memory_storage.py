@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from yjs_store.backends.memory_quarantine import QuarantineTable
 from yjs_store.backends.memory_sessions import SessionTable
 from yjs_store.records import (
     Chunk,
@@ -48,6 +49,7 @@ class MemoryStorage:
     trims: dict[int, None] = field(default_factory=dict)
     """Documents with journal rows that can go."""
     sessions: SessionTable = field(default_factory=SessionTable)
+    quarantine: QuarantineTable = field(default_factory=QuarantineTable)
     documents_made: int = 0
     snapshots_made: int = 0
 

@@ -21,6 +21,7 @@ from yjs_store.backends.sqlite_connect import Connect, connect
 from yjs_store.backends.sqlite_epoch import become_writer
 from yjs_store.backends.sqlite_errors import translated
 from yjs_store.backends.sqlite_files import OpenedFiles
+from yjs_store.backends.sqlite_quarantine import SqliteQuarantine
 from yjs_store.backends.sqlite_reader import SqliteReader
 from yjs_store.backends.sqlite_schema import SCHEMA_VERSION, migrations, stored_version
 from yjs_store.backends.sqlite_sessions import SqliteSessions
@@ -73,6 +74,7 @@ class SqliteBackend(SqliteReader):
         self._sessions = SqliteSessions(
             self._read, self._transact, lambda: self._epoch, self._start_watching
         )
+        self._quarantine = SqliteQuarantine(self._read, self._transact, lambda: self._epoch)
 
     # ---- life -------------------------------------------------------------------------------
 
@@ -209,6 +211,11 @@ class SqliteBackend(SqliteReader):
     def sessions(self) -> SqliteSessions:
         """See Backend.sessions."""
         return self._sessions
+
+    @property
+    def quarantine(self) -> SqliteQuarantine:
+        """See Backend.quarantine."""
+        return self._quarantine
 
     async def append(self, appends: Sequence[Append]) -> Sequence[int]:
         """See Backend.append."""

@@ -19,6 +19,11 @@ def connect(path: Path) -> sqlite3.Connection:
     return _connect(str(path), uri=False)
 
 
+def connect_existing(path: Path) -> sqlite3.Connection:
+    """As ``connect``, but make no file where there is none."""
+    return _connect(f"file:{quote(str(path.absolute()))}?mode=rw", uri=True)
+
+
 def connect_read_only(path: Path) -> sqlite3.Connection:
     """Return one that changes nothing, beside a process that writes or without one."""
     place = f"file:{quote(str(path.absolute()))}"

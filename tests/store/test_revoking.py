@@ -1,0 +1,167 @@
+"""yjs_store.revoking: another process ends sessions, and the server knows before it goes on."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from yjs_store import (
+    Session,
+    SessionStatus,
+    Store,
+    StoreUnusable,
+    open_store,
+    read_sessions,
+    revoke_sessions,
+    revoking,
+)
+from yjs_store.backends.sqlite_revoker import SqliteRevoker
+
+from .clock import Clock
+from .stores import run_python, url
+from .test_sessions import session
+
+REVOKE = """
+import asyncio, sys
+from yjs_store import revoke_sessions
+done = asyncio.run(revoke_sessions(sys.argv[1], int(sys.argv[2]), user=sys.argv[3]))
+print(len(done.sessions), done.has_server, len(done.unconfirmed))
+"""
+
+
+async def begin(store: Store, clock: Clock, *ids: str, **facts: object) -> list[Session]:
+    made = [session(each, clock.now_ms, **facts) for each in ids]
+    for each in made:
+        await store.sessions.start(each, None)
+    return made
+
+
+async def test_when_a_revocation_returns_the_server_was_told(path: Path) -> None:
+    clock = Clock()
+    async with open_store(url(path), clock_ms=clock) as store:
+        told: list[str] = []
+        store.sessions.watch(told.extend)
+        one, _ = await begin(store, clock, "one", "two")
+        done = await revoke_sessions(url(path), clock.now_ms, session_id="one")
+        assert (done.sessions, done.has_server, done.unconfirmed) == ([one], True, ())
+        assert told == ["one"]
+        assert await store.sessions.find("one") is None
+        assert await store.sessions.find("two") is not None
+
+
+async def test_after_the_command_ended_no_message_of_the_session_is_stored(path: Path) -> None:
+    """The strong promise, with a real second process, and a server that never stops storing."""
+    clock = Clock()
+    async with open_store(url(path), clock_ms=clock) as store:
+        live = {"one"}
+        store.sessions.watch(live.difference_update)
+        await begin(store, clock, "one")
+        stored_since_end = 0
+        is_ended = asyncio.Event()
+
+        async def send_messages() -> None:
+            nonlocal stored_since_end
+            number = 0
+            while not is_ended.is_set() or number % 50:
+                number += 1
+                is_over = is_ended.is_set()
+                if "one" in live:
+                    await begin(store, clock, f"message {number}", user="bob")
+                    stored_since_end += is_over
+                await asyncio.sleep(0)
+
+        async def revoke() -> bytes:
+            output = await asyncio.to_thread(run_python, REVOKE, url(path), clock.now_ms, "ann")
+            is_ended.set()
+            return output
+
+        output, _ = await asyncio.gather(revoke(), send_messages())
+        assert output == b"1 True 0\n"
+        assert stored_since_end == 0
+
+
+async def test_a_revocation_without_a_server_says_so_and_holds(path: Path) -> None:
+    clock = Clock()
+    async with open_store(url(path), clock_ms=clock) as store:
+        await begin(store, clock, "one", "two")
+    done = await revoke_sessions(url(path), clock.now_ms, user="ann", document="notes")
+    assert (len(done.sessions), done.has_server, done.unconfirmed) == (2, False, ())
+    async with open_store(url(path), clock_ms=clock) as store:
+        assert await store.sessions.find("one") is None
+        assert await store.sessions.list() == []
+
+
+async def test_a_server_that_starts_hears_of_what_was_revoked_meanwhile(path: Path) -> None:
+    clock = Clock()
+    async with open_store(url(path), clock_ms=clock) as store:
+        await begin(store, clock, "one")
+    await revoke_sessions(url(path), clock.now_ms, session_id="one")
+    async with open_store(url(path), clock_ms=clock) as store:
+        heard = asyncio.Event()
+        store.sessions.watch(lambda _: heard.set())
+        async with asyncio.timeout(30):
+            await heard.wait()
+
+
+async def test_a_server_that_does_not_answer_is_named(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revoking, "REVOKED_WRITER_ASK_S", 0.0)
+    monkeypatch.setattr(revoking, "REVOKED_CONFIRMED_MAX_S", 0.0)
+    clock = Clock()
+    async with open_store(url(path), clock_ms=clock) as store:  # which watches nothing
+        await begin(store, clock, "one")
+        done = await revoke_sessions(url(path), clock.now_ms, session_id="one")
+        assert (done.has_server, done.unconfirmed) == (True, ["one"])
+        assert await store.sessions.find("one") is None
+
+
+async def test_more_revocations_than_one_page_are_all_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("yjs_store.backends.sqlite_watch.SESSION_WATCH_PAGE", 3)
+    clock = Clock()
+    async with open_store(url(path), clock_ms=clock) as store:
+        told: list[str] = []
+        store.sessions.watch(told.extend)
+        await begin(store, clock, *map(str, range(10)))
+        done = await revoke_sessions(url(path), clock.now_ms, document="notes")
+        assert done.unconfirmed == ()
+        assert set(told) == {str(number) for number in range(10)}
+
+
+async def test_who_revokes_makes_no_store_and_reads_no_other(path: Path) -> None:
+    for call in (
+        revoke_sessions(url(path), 0, user="ann"),
+        read_sessions(url(path), 0),
+    ):
+        with pytest.raises(StoreUnusable, match="there is no store"):
+            await call
+    assert list(path.parent.iterdir()) == []
+    path.write_bytes(b"something else, and long enough to be looked at" * 100)
+    with pytest.raises(StoreUnusable):
+        await revoke_sessions(url(path), 0, user="ann")
+
+
+async def test_sessions_are_listed_beside_the_server_oldest_first(path: Path) -> None:
+    clock = Clock()
+    async with open_store(url(path), clock_ms=clock) as store:
+        (two,) = await begin(store, clock, "two")
+        clock.now_ms += 1
+        (one,) = await begin(store, clock, "one", user="bob", document="plans")
+        assert await read_sessions(url(path), clock.now_ms) == [two, one]
+        assert await read_sessions(url(path), clock.now_ms, user="bob") == [one]
+        assert await read_sessions(url(path), clock.now_ms, document="notes") == [two]
+        await store.sessions.end("two")
+        assert await read_sessions(url(path), clock.now_ms) == [one]
+        ended, _ = await read_sessions(url(path), clock.now_ms, with_ended=True)
+        assert (ended.session_id, ended.status) == ("two", SessionStatus.ENDED)
+
+
+async def test_who_writes_is_known_without_disturbing_it(path: Path) -> None:
+    revoker = SqliteRevoker(path)
+    assert not await revoker.has_writer()
+    async with open_store(url(path)) as store:
+        assert await revoker.has_writer()
+        assert await store.sessions.find("one") is None
+    assert not await revoker.has_writer()
