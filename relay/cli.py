@@ -12,8 +12,10 @@ from relay.client import ClientError, follow_document, send_text
 from relay.config import Settings, load_settings
 from relay.errors import ConfigError
 from relay.log import configure_logging
+from relay.quarantine_commands import quarantine
 from relay.salvage_commands import salvage, set_aside
 from relay.server import serve as run_server
+from relay.session_commands import sessions
 from yjs_store import StoreUnusable
 
 try:
@@ -30,7 +32,7 @@ def main() -> None:
     """A Yjs document server that does not lose words."""
 
 
-for command in (check, salvage, set_aside):
+for command in (check, quarantine, salvage, sessions, set_aside):
     main.add_command(command)
 
 

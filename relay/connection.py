@@ -1,6 +1,7 @@
 """One websocket as the hub sees it: what it owes the disk, what waits to be sent, why it ends."""
 
 import asyncio
+from collections.abc import Callable
 from typing import NamedTuple
 
 from relay.endings import ending_for
@@ -12,7 +13,7 @@ from relay.limits import (
 )
 from relay.outbox import Outbox
 from relay.wire import y_websocket as wire
-from yjs_store import Receipt, StoreError
+from yjs_store import Receipt, StoreError, UpdateRefused
 
 _EMPTY_UPDATE = b"\x00\x00"
 
@@ -39,6 +40,7 @@ class Connection:
         "has_echo",
         "is_aborted",
         "is_lost",
+        "keep_refused",
         "last_sent_s",
         "outbox",
         "peer",
@@ -62,6 +64,8 @@ class Connection:
         self.is_aborted = False
         self.is_lost = False
         self.has_echo = True
+        # Gets each update that is refused for what it is, and why; set by its room.
+        self.keep_refused: Callable[[bytes, str], None] | None = None
         self.answers_due = 0
         self._task = task
         self.last_sent_s = now_s
@@ -105,6 +109,8 @@ class Connection:
     def refused(self, update: bytes, error: StoreError) -> None:
         """See yjs_store.Sender."""
         self._note_answered(update)
+        if isinstance(error, UpdateRefused) and self.keep_refused is not None:
+            self.keep_refused(update, str(error))
         code, reason = ending_for(error)
         self.end(code, reason, update_bytes=len(update))
 

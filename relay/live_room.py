@@ -1,6 +1,7 @@
 """A room with its document: performs the effects that the pure room decides."""
 
 import asyncio
+import functools
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
@@ -98,6 +99,7 @@ class LiveRoom:
         """Take in a connection: it is asked for its state and told of the others."""
         document = self._open_document()
         connection.has_echo = self._echo
+        connection.keep_refused = functools.partial(self._quarantine, connection)
         self._connections[connection] = None
         self._when_durable(connection, lambda: wire.encode_sync_step_1(document.state_vector()))
         self._perform(connection, self._room.join())
@@ -178,6 +180,16 @@ class LiveRoom:
                 if connection.is_listening:
                     connection.outbox.push_awareness(effect.frame)
                     connection.wake_writer.set()
+
+    def _quarantine(self, connection: Connection, update: bytes, reason: str) -> None:
+        """Keep a refused update for a person to look at; nobody waits for that."""
+        # Written as a literal of each, for a user may be called anything.
+        sender = f"peer {connection.peer!r}"
+        if connection.user:
+            sender += f", user {connection.user!r}"
+        if connection.session_id:
+            sender += f", session {connection.session_id!r}"
+        self._store.quarantine.put(self.name, update, reason, sender)
 
     def _open_document(self) -> Document:
         assert self._document is not None, "nobody is in a room whose document is not open"

@@ -39,6 +39,7 @@ from yjs_store.health import Degradation, Trouble
 from yjs_store.names import check_name
 from yjs_store.policy import CheckpointPolicy
 from yjs_store.quarantine import Quarantine, QuarantineState
+from yjs_store.quarantine_reading import read_quarantine, read_quarantine_entry
 from yjs_store.records import (
     CheckpointResult,
     Head,
@@ -113,6 +114,8 @@ __all__ = [
     "open_store",
     "plan_check",
     "plan_salvage",
+    "read_quarantine",
+    "read_quarantine_entry",
     "read_sessions",
     "read_set_aside",
     "revoke_sessions",

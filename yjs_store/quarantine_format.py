@@ -60,13 +60,38 @@ def shown_entry(stored: StoredEntry) -> QuarantineEntry:
     entry = stored.entry
     try:
         if stored.checksum != _checksum(entry):
-            return replace(entry, data=None, problem="its checksum does not match")
+            return _remains(entry, "its checksum does not match")
         if entry.data is not None and hashlib.sha256(entry.data).digest() != entry.hash:
-            return replace(entry, data=None, problem="its bytes do not match their hash")
+            return _remains(entry, "its bytes do not match their hash")
     except (TypeError, AttributeError, ValueError, struct.error) as error:
         # A value of another type, or text that is no text any more.
-        return replace(entry, data=None, problem=f"its values are not of their types: {error}")
+        return _remains(entry, f"its values are not of their types: {error}")
     return entry
+
+
+def _remains(entry: QuarantineEntry, problem: str) -> QuarantineEntry:
+    """Return what a damaged entry shows of itself."""
+    return QuarantineEntry(
+        entry_id=entry.entry_id,
+        document=str(entry.document),
+        reason=str(entry.reason),
+        sender=str(entry.sender),
+        created_ms=_number(entry.created_ms),
+        seen_ms=_number(entry.seen_ms),
+        seen_count=_number(entry.seen_count),
+        byte_length=_number(entry.byte_length),
+        hash=_bytes(entry.hash),
+        data=None,
+        problem=problem,
+    )
+
+
+def _number(found: object) -> int:
+    return found if isinstance(found, int) else 0
+
+
+def _bytes(found: object) -> bytes:
+    return found if isinstance(found, bytes) else b""
 
 
 def _checksum(entry: QuarantineEntry) -> bytes:

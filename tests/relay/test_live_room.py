@@ -532,3 +532,48 @@ async def test_a_room_whose_document_cannot_be_opened_says_so_to_all_who_wait(
     assert [str(result) for result in results] == ["I/O error"] * 5
     backend.load_error = None
     assert isinstance(await Member.join(hub, "doc"), Member)
+
+
+# ---- quarantine ---------------------------------------------------------------------------------
+
+
+async def test_a_refused_update_is_kept_with_its_reason_and_its_sender(
+    hub: Hub, store: Store
+) -> None:
+    member = await joined(hub)
+    member.connection.user = "ann\n"
+    member.connection.session_id = "one"
+    member.send_update(b"bad")
+    code, reason = await member.wait_ending()
+    await store.quarantine.close()
+    (listed,) = await store.quarantine.list()
+    entry = await store.quarantine.get(listed.entry_id)
+    assert (code, entry.document, entry.data) == (4422, "doc", b"bad")
+    assert entry.reason in reason
+    assert entry.sender == "peer 'tester', user 'ann\\n', session 'one'"
+
+
+async def test_neither_what_is_no_message_nor_what_storage_refuses_is_kept(
+    hub: Hub, backend: GatedBackend, store: Store
+) -> None:
+    member = await joined(hub)
+    with pytest.raises(MalformedMessage):
+        member.send(b"\x63")
+    backend.append_error = WriterSuperseded("doc")
+    member.send_update(text_update("good"))
+    await member.wait_ending()
+    await store.quarantine.close()
+    assert await store.quarantine.list() == []
+    assert store.quarantine.state.kept == store.quarantine.state.dropped == 0
+
+
+async def test_a_quarantine_that_takes_nothing_disturbs_neither_room_nor_sender(
+    hub: Hub, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("yjs_store.quarantine.QUARANTINE_WRITES_PER_MINUTE", 0)
+    member, other = await joined(hub), await joined(hub)
+    member.send_update(b"bad")
+    assert (await member.wait_ending())[0] == 4422
+    other.send_update(text_update("good"))
+    assert text_of(await other.next_update()) == "good"
+    assert store.quarantine.state.dropped == 1
