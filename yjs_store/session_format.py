@@ -108,13 +108,15 @@ def over(stored: StoredSession, status: SessionStatus, now_ms: int) -> StoredSes
     """Return the session as it is stored once it is over.
 
     It is over at its expiry, too: what is over twice is over, whichever of the two is damaged.
-    One that is damaged already keeps its checksum, and so stays damaged.
+    One that is damaged already keeps its checksum, and so stays damaged; of what it may have
+    been allowed the least is left, for what cannot be is not stored.
     """
     ended = replace(stored, updated_ms=now_ms, expires_ms=now_ms)
     try:
         session = check_session(stored)
     except Damaged:
-        return replace(ended, status=SessionStatus.ENDED.value)
+        least = Permission.READ.value
+        return replace(ended, permission=least, status=SessionStatus.ENDED.value)
     expires_ms = min(session.expires_ms, now_ms)
     return _sealed(replace(ended, status=status.value, expires_ms=expires_ms))
 

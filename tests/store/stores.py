@@ -263,13 +263,18 @@ def overwrite(path: Path, content: bytes) -> None:
 
 def lose_index_entry(path: Path, name: str) -> None:
     """Let the index of names have another in the place of this one; no store is open."""
+    lose_entry(path, "sqlite_autoindex_documents_1", name.encode())
+
+
+def lose_entry(path: Path, index: str, text: bytes) -> None:
+    """Let an index of one page have another entry in the place of this; no store is open."""
     with raw(path) as connection:
         root = connection.execute(
-            "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_documents_1'"
+            "SELECT rootpage FROM sqlite_schema WHERE name = ?", (index,)
         ).fetchone()[0]
     content = bytearray(path.read_bytes())
     start = (root - 1) * 4096
-    last = content.rindex(name.encode(), start, start + 4096) + len(name.encode()) - 1
+    last = content.rindex(text, start, start + 4096) + len(text) - 1
     content[last] ^= 1
     path.write_bytes(content)
 

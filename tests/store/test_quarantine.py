@@ -22,7 +22,7 @@ from yjs_store.quarantine import WriteRate
 
 from .clock import Clock
 from .editing import letters, read
-from .stores import WatchedBackend, raw, store_over, url
+from .stores import WatchedBackend, lose_entry, raw, store_over, url
 
 REASON = "it is nested too deeply"
 SENDER = "ann at 192.0.2.1"
@@ -338,3 +338,14 @@ async def test_a_damaged_entry_gives_way_to_the_same_update_when_it_comes_again(
         await put(store, b"bad")
         (entry,) = await store.quarantine.list()
         assert (entry.reason, entry.problem, entry.seen_count) == (REASON, None, 1)
+
+
+async def test_an_entry_that_its_index_does_not_know_can_be_discarded(path: Path) -> None:
+    async with open_store(url(path)) as store:
+        await put(store, b"bad")
+        await put(store, b"worse")
+    lose_entry(path, "quarantine_by_content", b"notes")
+    async with open_store(url(path)) as store:
+        for entry_id in (1, 2):
+            assert await store.quarantine.discard(entry_id)
+        assert await store._backend.audit() == []

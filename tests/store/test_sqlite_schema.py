@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+from yjs_store import open_store
 from yjs_store.backends.sqlite import SqliteBackend
 from yjs_store.backends.sqlite_reader import SqliteReader
 from yjs_store.backends.sqlite_schema import SCHEMA_VERSION
 
+from .crash_matrix.schemas import old_store
+from .crashes import load_all, shows
 from .intents import append, assembled, opened, publish, salvage, trim_all
 from .sqlite_versions import make_version_1
-from .stores import raw
+from .stores import raw, url
+from .test_sessions import session
 
 DOCUMENTS = {"n": [b"one", b"two"], "m": [b"three"], "of/many": [b"%d" % n for n in range(100)]}
 
@@ -55,3 +59,38 @@ async def test_everything_works_on_a_file_that_was_brought_up_to_date(path: Path
         assert await backend.discard_set_aside(head.document_id)
         await trim_all(backend)
         assert await assembled(backend, "n") == [b"salvaged"]
+
+
+async def test_a_version_2_file_gets_sessions_and_a_quarantine_and_loses_nothing(
+    path: Path,
+) -> None:
+    files, model = old_store(2)
+    path.write_bytes(files[""])
+    async with open_store(url(path)) as store:
+        assert shows(await load_all(store), model)
+        one = session("one", store._clock_ms())
+        await store.sessions.start(one, None)
+        assert await store.sessions.find("one") == one
+        assert await store.quarantine.put("a note", b"bad", "it is bad", "ann") == 1
+    async with open_store(url(path)) as store:
+        assert shows(await load_all(store), model)
+        assert await store.sessions.list() == [one]
+        (entry,) = await store.quarantine.list()
+        assert entry.problem is None
+
+
+async def test_what_version_3_kept_of_sessions_and_refused_updates_is_read(path: Path) -> None:
+    files, _ = old_store(3)
+    path.write_bytes(files[""])
+    async with open_store(url(path), clock_ms=lambda: 1_700_000_000_001) as store:
+        (live,) = await store.sessions.list()
+        assert (live.session_id, live.user, live.details) == ("live", "ann", {"address": "::1"})
+        found = await store.sessions.find_by_credential(b"h" * 32, "a note")
+        assert found == live
+        statuses = [each.status.value for each in await store.sessions.list(with_ended=True)]
+        assert statuses == ["ended", "active", "revoked"]
+        kept, large = [
+            await store.quarantine.get(each.entry_id) for each in await store.quarantine.list()
+        ]
+        assert (kept.data, kept.seen_count, kept.problem) == (b"refused", 2, None)
+        assert (large.data, large.byte_length, large.problem) == (None, 5_000_000, None)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from yjs_store.backends.sqlite_epoch import stored_epoch
+from yjs_store.backends.sqlite_mending import execute_mending
 from yjs_store.backends.sqlite_read import any_text
 from yjs_store.backends.sqlite_sessions import Run
 from yjs_store.errors import WriterSuperseded
@@ -87,7 +88,7 @@ def _put(
         if merged is not None:
             _replace(connection, found.entry.entry_id, merged)
             return found.entry.entry_id
-        connection.execute("DELETE FROM quarantine WHERE id = ?", (found.entry.entry_id,))
+        _delete(connection, "id = ?", (found.entry.entry_id,))
     entry_id = connection.execute(
         "INSERT INTO quarantine (document, reason, sender, created_ms, seen_ms, seen_count,"
         " byte_length, hash, data, checksum) VALUES (:document, :reason, :sender, :created_ms,"
@@ -111,9 +112,10 @@ def _remove_above(
     connection: sqlite3.Connection, document: str, newest: int, bounds: QuarantineBounds
 ) -> None:
     """Remove the oldest entries that are above a bound, but never the newest."""
-    connection.execute(
-        "DELETE FROM quarantine WHERE document = ? AND id NOT IN (SELECT id FROM quarantine"
-        " WHERE document = ? ORDER BY id DESC LIMIT ?)",
+    _delete(
+        connection,
+        "document = ? AND id NOT IN (SELECT id FROM quarantine WHERE document = ?"
+        " ORDER BY id DESC LIMIT ?)",
         (document, document, bounds.entries_per_document_max),
     )
     kept_bytes = 0
@@ -123,13 +125,18 @@ def _remove_above(
     for number, (entry_id, byte_length) in enumerate(sizes):
         kept_bytes += byte_length
         if entry_id != newest and (number >= bounds.entries_max or kept_bytes > bounds.bytes_max):
-            connection.execute("DELETE FROM quarantine WHERE id <= ?", (entry_id,))
+            _delete(connection, "id <= ?", (entry_id,))
             return
 
 
 def _remove(connection: sqlite3.Connection, epoch: int, which: str, values: tuple[int, ...]) -> int:
     _check_writer(connection, epoch)
-    return connection.execute(f"DELETE FROM quarantine WHERE {which}", values).rowcount
+    return _delete(connection, which, values)
+
+
+def _delete(connection: sqlite3.Connection, which: str, values: tuple[Any, ...]) -> int:
+    sql = f"DELETE FROM quarantine WHERE {which}"
+    return execute_mending(connection, "quarantine", sql, values)
 
 
 def _check_writer(connection: sqlite3.Connection, epoch: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from yjs_store.backends.sqlite_epoch import stored_epoch
+from yjs_store.backends.sqlite_mending import execute_mending
 from yjs_store.backends.sqlite_read import any_text
 from yjs_store.errors import WriterSuperseded
 from yjs_store.records import StoredSession
@@ -192,7 +193,9 @@ def _change(
     before = _select(connection, f"{_place_of(changed)} AND {live}", facts)
     for stored in before:
         after = changed.change(stored)
-        connection.execute(
+        execute_mending(
+            connection,
+            "sessions",
             "UPDATE sessions SET permission = :permission, status = :status,"
             " updated_ms = :updated_ms, expires_ms = :expires_ms, checksum = :checksum,"
             " acknowledged = :acknowledged WHERE key = :key",
@@ -215,8 +218,8 @@ def _remove(connection: sqlite3.Connection, removed: RemoveSessions) -> Sequence
     facts = {"before": removed.before_ms, "limit": removed.limit}
     where = "WHERE expires_ms < :before ORDER BY expires_ms LIMIT :limit"
     found = _select(connection, where, facts)
-    keys = [(stored.key,) for stored in found]
-    connection.executemany("DELETE FROM sessions WHERE key = ?", keys)
+    for stored in found:
+        execute_mending(connection, "sessions", "DELETE FROM sessions WHERE key = ?", (stored.key,))
     return found
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from yjs_store.backends.sqlite_epoch import IS_WRITER, stored_epoch, superseded
+from yjs_store.backends.sqlite_mending import execute_mending
 from yjs_store.backends.sqlite_read import load_head, name_hash
 from yjs_store.errors import Damaged, WriterSuperseded
 from yjs_store.records import Append, Head, SealedHead
@@ -177,14 +178,8 @@ def replace(
 
 
 def _remove_head(connection: sqlite3.Connection, document_id: int) -> None:
-    try:
-        connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
-            raise
-        # It has no entry in an index. The table has all that the indexes are made from.
-        connection.execute("REINDEX documents")
-        connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
+    sql = "DELETE FROM documents WHERE id = ?"
+    execute_mending(connection, "documents", sql, (document_id,))
 
 
 _FACTS: Final = (
