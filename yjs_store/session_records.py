@@ -42,8 +42,8 @@ class ChangeSessions:
 
     ``change`` gives what is stored in the place of each: its permission, status, times and
     checksum. Without ``is_thorough`` it is the one session with that key or id. With it all are
-    looked at, by no index (P4): one damaged entry would hide a session that is found another
-    way. Gives what was stored before.
+    looked at where no index leads to that one (P4): a damaged entry would hide a session that is
+    found another way. Gives what was stored before.
     """
 
     choice: Choice

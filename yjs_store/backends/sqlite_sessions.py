@@ -188,9 +188,7 @@ def _add(
 def _change(
     connection: sqlite3.Connection, changed: ChangeSessions, *, acknowledged: int
 ) -> Sequence[StoredSession]:
-    live = "status = 'active'" if changed.now_ms is None else _IS_LIVE
-    facts = {**_facts_of(changed.choice), "now_ms": changed.now_ms}
-    before = _select(connection, f"{_place_of(changed)} AND {live}", facts)
+    before = _find_changed(connection, changed)
     for stored in before:
         after = changed.change(stored)
         execute_mending(
@@ -204,14 +202,21 @@ def _change(
     return before
 
 
-def _place_of(changed: ChangeSessions) -> str:
-    if changed.choice.key is not None:
-        return "WHERE key = :key"
-    if changed.is_thorough:
+def _find_changed(
+    connection: sqlite3.Connection, changed: ChangeSessions
+) -> Sequence[StoredSession]:
+    choice = changed.choice
+    live = "status = 'active'" if changed.now_ms is None else _IS_LIVE
+    facts = {**_facts_of(choice), "now_ms": changed.now_ms}
+    found: Sequence[StoredSession] = ()
+    if choice.key is not None or choice.session_id is not None:
+        place = "id = :session_id" if choice.key is None else "key = :key"
+        found = _select(connection, f"WHERE {place} AND {_IS_CHOSEN} AND {live}", facts)
+    if changed.is_thorough and not found:
         # P4: by no index. With one entry damaged, a revocation would miss a session that can be
-        # found by its id all the same.
-        return f"NOT INDEXED WHERE {_IS_CHOSEN}"
-    return "WHERE id = :session_id"
+        # found another way all the same.
+        found = _select(connection, f"NOT INDEXED WHERE {_IS_CHOSEN} AND {live}", facts)
+    return found
 
 
 def _remove(connection: sqlite3.Connection, removed: RemoveSessions) -> Sequence[StoredSession]:
