@@ -2,21 +2,25 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from yjs_store import (
+    Damaged,
     Permission,
     Session,
     SessionRefused,
     SessionStatus,
     Store,
+    StoreBusy,
     open_store,
     sessions,
 )
+from yjs_store.records import StoredSession
+from yjs_store.session_records import AddSession, SessionChange
 
 from .clock import Clock
 from .stores import url
@@ -189,3 +193,112 @@ async def test_at_the_bound_of_all_sessions_those_that_are_over_give_way(
         await store.sessions.start(session("5", clock.now_ms), None)
     everything = await store.sessions.list(with_ended=True)
     assert [each.session_id for each in everything] == ["0", "2", "4"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        ({"session_id": "x" * 129}, "session's id has 129 bytes"),
+        ({"user": "é" * 513}, "user's name has 1026 bytes"),
+        ({"user": "\ud800"}, "user's name is not valid Unicode"),
+        ({"document": ""}, "the document name is empty"),
+        ({"document": "a\x00b"}, "control character"),
+        ({"details": {"program": "x" * 5000}}, "what is said of the session has 50"),
+        ({"expires_ms": 2**63}, "is not a time"),
+        ({"created_ms": -1}, "is not a time"),
+    ],
+)
+async def test_what_cannot_be_stored_is_refused_by_name(
+    store: Store, clock: Clock, facts: dict[str, object], says: str
+) -> None:
+    with pytest.raises(SessionRefused, match=says):
+        await store.sessions.start(replace(session("one", clock.now_ms), **facts), None)  # type: ignore[arg-type]
+    assert await store.sessions.list(with_ended=True) == []
+
+
+async def test_an_expiry_that_cannot_be_stored_is_refused_and_changes_nothing(
+    store: Store, clock: Clock
+) -> None:
+    one = session("one", clock.now_ms)
+    await store.sessions.start(one, None)
+    with pytest.raises(SessionRefused):
+        await store.sessions.extend("one", Permission.READ, 2**63)
+    assert await store.sessions.find("one") == one
+
+
+async def test_a_user_may_be_called_anything(store: Store, clock: Clock) -> None:
+    for number, user in enumerate(["", "\x00\x1b[2J", "🙂", "'; DROP TABLE sessions"]):
+        one = session(str(number), clock.now_ms, user=user, details={user: user})
+        await store.sessions.start(one, None)
+        assert await store.sessions.find(str(number)) == one
+        assert await store.sessions.revoke(user=user) == [one]
+
+
+@pytest.mark.parametrize("call", ["find", "find_by_credential"])
+async def test_an_end_that_was_told_while_a_session_was_looked_up_is_not_missed(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Whoever notes what it found, without an await, misses no end."""
+    await store.sessions.start(session("one", clock.now_ms), hash_of("t"))
+    has_read, may_go_on = asyncio.Event(), asyncio.Event()
+    records = store.sessions._records
+    look_up = getattr(records, call)
+
+    async def slowly(*arguments: object) -> object:
+        found = await look_up(*arguments)
+        has_read.set()
+        await may_go_on.wait()
+        return found
+
+    monkeypatch.setattr(records, call, slowly)
+    arguments = ("one",) if call == "find" else (hash_of("t"), "notes")
+    looking = asyncio.ensure_future(getattr(store.sessions, call)(*arguments))
+    await has_read.wait()
+    await store.sessions.revoke(session_id="one")
+    may_go_on.set()
+    assert await looking is None
+
+
+async def test_who_gives_up_waiting_for_a_revocation_keeps_nobody_from_hearing_of_it(
+    store: Store, clock: Clock
+) -> None:
+    heard = asyncio.Event()
+    store.sessions.watch(lambda _: heard.set())
+    await store.sessions.start(session("one", clock.now_ms), None)
+    revoking = asyncio.ensure_future(store.sessions.revoke(session_id="one"))
+    await asyncio.sleep(0)
+    revoking.cancel()
+    async with asyncio.timeout(30):
+        await heard.wait()
+    assert await store.sessions.find("one") is None
+
+
+async def test_above_the_bound_changes_are_refused_not_gathered(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "SESSION_CHANGES_WAITING_MAX", 3)
+    starts = [store.sessions.start(session(str(n), clock.now_ms), None) for n in range(5)]
+    outcomes = await asyncio.gather(*starts, return_exceptions=True)
+    assert [type(each) for each in outcomes] == [type(None)] * 3 + [StoreBusy] * 2
+    await store.sessions.start(session("5", clock.now_ms), None)
+
+
+async def test_one_change_that_finds_damage_does_not_fail_the_others_of_its_commit(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = store.sessions._records.change
+
+    async def damaged(changes: Sequence[SessionChange]) -> Sequence[Sequence[StoredSession]]:
+        if any(isinstance(each, AddSession) and each.stored.user == "bad" for each in changes):
+            raise Damaged("*", "the page of one", "a sound page", "another")
+        return await change(changes)
+
+    records = store.sessions._records
+    monkeypatch.setattr(type(records), "change", staticmethod(damaged))
+    starts = [
+        store.sessions.start(session(str(n), clock.now_ms, user="bad" if n == 1 else "ann"), None)
+        for n in range(3)
+    ]
+    outcomes = await asyncio.gather(*starts, return_exceptions=True)
+    assert [type(each) for each in outcomes] == [type(None), Damaged, type(None)]
+    assert [each.session_id for each in await store.sessions.list()] == ["0", "2"]
