@@ -254,3 +254,16 @@ async def test_after_the_end_of_the_store_every_call_says_closed(path: Path) -> 
     ):
         with pytest.raises(StoreError, match="closed"):
             await call
+
+
+async def test_what_was_begun_before_the_end_of_the_store_is_carried_out(path: Path) -> None:
+    clock = Clock()
+    async with open_store(url(path), clock_ms=clock) as store:
+        starts = [
+            asyncio.ensure_future(store.sessions.start(session(str(n), clock.now_ms), None))
+            for n in range(300)
+        ]
+        await asyncio.sleep(0)
+    await asyncio.gather(*starts)
+    async with open_store(url(path), clock_ms=clock) as store:
+        assert len(await store.sessions.list()) == 300
