@@ -27,7 +27,7 @@ class Held:
     ``heads`` has the facts of each head and its checksum, by document id; ``rows`` what is in
     a row, by document id and seq; ``snapshots`` document id, state and checksum, by snapshot
     id; ``chunks`` their data, by snapshot id and index; ``set_aside`` the name and whether it
-    is discarded, by document id.
+    is discarded, by document id; ``sessions`` and ``quarantine`` everything of them.
     """
 
     epoch: int
@@ -37,6 +37,8 @@ class Held:
     chunks: dict[tuple[int, int], bytes]
     trims: set[int]
     set_aside: dict[int, tuple[Any, ...]]
+    sessions: list[Any]
+    quarantine: list[Any]
 
 
 class Place(Protocol):
@@ -106,6 +108,8 @@ class MemoryPlace:
                 key: (each.record.name, each.is_discarded)
                 for key, each in storage.set_aside.items()
             },
+            sessions=[*storage.sessions.rows.values(), *storage.sessions.unacknowledged],
+            quarantine=list(storage.quarantine.rows.values()),
         )
 
     @contextlib.contextmanager
@@ -169,6 +173,8 @@ class SqlitePlace:
                 set_aside={
                     row[0]: row[1:] for row in read("document_id, name, discarded FROM set_aside")
                 },
+                sessions=read("* FROM sessions ORDER BY key"),
+                quarantine=read("* FROM quarantine ORDER BY id"),
             )
 
     @contextlib.contextmanager

@@ -20,11 +20,18 @@ from yjs_store import Head, StoreClosed, StoreUnusable, WriterSuperseded, format
 from yjs_store.backend import Backend, Reader
 from yjs_store.format import check_head
 from yjs_store.quarantine_records import QuarantineReader, QuarantineRecords
-from yjs_store.session_records import Choice, RemoveSessions, SessionReader, SessionRecords
+from yjs_store.session_records import (
+    AddSession,
+    Choice,
+    RemoveSessions,
+    SessionReader,
+    SessionRecords,
+)
 
 from .places import Place
 from .test_quarantine import NO_BOUNDS
 from .test_quarantine import stored as quarantine_entry
+from .test_sessions import stored as stored_session
 
 
 async def test_what_was_appended_is_there_after_reopening(place: Place) -> None:
@@ -131,6 +138,8 @@ def test_every_call_of_the_contract_is_tested_after_close() -> None:
 async def test_after_close_everything_says_closed(place: Place, call: str) -> None:
     async with opened(place.backend()) as backend:
         head = await append(backend, fresh("n"), b"data")
+        await backend.sessions.change([AddSession(stored_session("s", expires_ms=-1), 0, 1)])
+        await backend.quarantine.put(quarantine_entry(b"kept"), lambda _: None, NO_BOUNDS)
     await backend.close()
     before = place.held()
     with pytest.raises(StoreClosed):
