@@ -1,39 +1,27 @@
 """The sessions of a store: who is admitted to which document, until when."""
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
 from yjs_store import session_format
-from yjs_store.errors import (
-    Damaged,
-    SessionRefused,
-    StoreBusy,
-    StoreClosed,
-    StoreError,
-    StoreUnavailable,
-)
+from yjs_store.errors import Damaged, SessionRefused, StoreUnavailable
 from yjs_store.limits import (
     CLEANING_ROWS_STEP,
     LIST_PAGE_MAX,
-    SESSION_CHANGES_PER_COMMIT,
-    SESSION_CHANGES_WAITING_MAX,
     SESSION_KEPT_MS,
-    SESSIONS_MAX,
     SESSIONS_PER_USER_MAX,
 )
 from yjs_store.records import Permission, Session, SessionStatus, StoredSession
+from yjs_store.session_commits import SessionCommits
 from yjs_store.session_records import (
     AcknowledgeSessions,
     AddSession,
     ChangeSessions,
     Choice,
     RemoveSessions,
-    SessionChange,
     SessionRecords,
 )
 
@@ -41,17 +29,6 @@ log = structlog.get_logger("yjs_store.sessions")
 
 Ended = Callable[[Sequence[str]], None]
 _ACTIVE: Final = SessionStatus.ACTIVE.value
-
-
-def _nothing(_: Sequence[StoredSession]) -> None:
-    """Let a change settle without more ado."""
-
-
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    change: SessionChange
-    settled: Callable[[Sequence[StoredSession]], None]
-    done: "asyncio.Future[Sequence[StoredSession]]" = field(default_factory=asyncio.Future)
 
 
 class SessionBook:
@@ -68,14 +45,9 @@ class SessionBook:
     def __init__(self, records: SessionRecords, clock_ms: Callable[[], int]) -> None:
         self._records = records
         self._clock_ms = clock_ms
-        self._waiting: list[_Waiting] = []
-        self._taken: list[_Waiting] = []
-        self._wake = asyncio.Event()
-        self._is_closing = False
+        self._commits = SessionCommits(records, clock_ms)
         self._listener: Ended | None = None
         self._looks: list[set[str]] = []
-        self._count: int | None = None
-        self._task = asyncio.create_task(self._run(), name="yjs-store-sessions")
 
     # ---- who is admitted --------------------------------------------------------------------
 
@@ -90,7 +62,9 @@ class SessionBook:
         """
         assert session.status is SessionStatus.ACTIVE, "a session starts active"
         stored = session_format.seal_session(session, credential_hash)
-        added = await self._change(AddSession(stored, self._clock_ms(), SESSIONS_PER_USER_MAX))
+        added = await self._commits.change(
+            AddSession(stored, self._clock_ms(), SESSIONS_PER_USER_MAX)
+        )
         if not added:
             raise SessionRefused(
                 f"{session.user!r} has {SESSIONS_PER_USER_MAX} sessions already, or there is one"
@@ -158,7 +132,7 @@ class SessionBook:
             self._tell([each.session_id for each in after if each.status != _ACTIVE])
 
         change_one = ChangeSessions(Choice(session_id), now_ms, change, is_thorough=False)
-        await self._change(change_one, tell_damaged)
+        await self._commits.change(change_one, tell_damaged)
         is_extended = bool(after) and after[0].status == _ACTIVE
         return session_format.check_session(after[0]) if is_extended else None
 
@@ -195,7 +169,7 @@ class SessionBook:
             # Here and not below: whoever asked may have given up waiting.
             self._tell([stored.session_id for stored in before])
 
-        before = await self._change(ChangeSessions(choice, None, change, is_thorough), tell)
+        before = await self._commits.change(ChangeSessions(choice, None, change, is_thorough), tell)
         return [shown(stored) for stored in before]
 
     def watch(self, ended: Ended) -> None:
@@ -211,13 +185,9 @@ class SessionBook:
 
     def _notice(self, session_ids: Sequence[str]) -> None:
         """Hear of sessions that another process has ended; let it know that all were told."""
-        if self._is_closing:
-            return
         self._tell(session_ids)
-        acknowledged = _Waiting(AcknowledgeSessions(tuple(session_ids)), _nothing)
-        acknowledged.done.add_done_callback(_forget_failure)
-        self._waiting.append(acknowledged)
-        self._wake.set()
+        # What cannot be acknowledged now is noticed and told again.
+        self._commits.begin(AcknowledgeSessions(tuple(session_ids)))
 
     def _tell(self, session_ids: Sequence[str]) -> None:
         for told in self._looks:
@@ -252,95 +222,18 @@ class SessionBook:
         before_ms = self._clock_ms() - SESSION_KEPT_MS
         removed = 0
         while True:
-            step = await self._change(RemoveSessions(before_ms, CLEANING_ROWS_STEP))
+            step = await self._commits.change(RemoveSessions(before_ms, CLEANING_ROWS_STEP))
             removed += len(step)
             if len(step) < CLEANING_ROWS_STEP:
                 return removed
 
-    # ---- the task ---------------------------------------------------------------------------
-
-    async def _change(
-        self,
-        change: SessionChange,
-        settled: Callable[[Sequence[StoredSession]], None] = _nothing,
-    ) -> Sequence[StoredSession]:
-        if self._is_closing:
-            raise StoreClosed("the store is closed")
-        if len(self._waiting) >= SESSION_CHANGES_WAITING_MAX:
-            raise StoreBusy(f"{SESSION_CHANGES_WAITING_MAX} changes of sessions wait already")
-        waiting = _Waiting(change, settled)
-        self._waiting.append(waiting)
-        self._wake.set()
-        return await waiting.done
-
-    async def _run(self) -> None:
-        try:
-            while self._waiting or not self._is_closing:
-                await self._wake.wait()
-                self._wake.clear()
-                while self._waiting:
-                    await self._commit_some()
-        finally:
-            self._is_closing = True
-            for waiting in (*self._taken, *self._waiting):
-                _fail(waiting, StoreClosed("the store is closed"))
-
-    async def _commit_some(self) -> None:
-        """Carry out in one commit what waits; while that goes on, more gathers."""
-        self._taken = self._waiting[:SESSION_CHANGES_PER_COMMIT]
-        del self._waiting[: len(self._taken)]
-        await self._commit(self._taken)
-        self._taken = []
-
-    async def _commit(self, taken: Sequence[_Waiting]) -> None:
-        try:
-            taken = await self._make_room(taken)
-            outcomes = await self._records.change([waiting.change for waiting in taken])
-        except StoreError as error:
-            if len(taken) > 1 and isinstance(error, Damaged):
-                # P4: what is wrong with the row of one must not hurt the others.
-                for waiting in taken:
-                    await self._commit([waiting])
-                return
-            for waiting in taken:
-                _fail(waiting, error)
-        else:
-            for waiting, outcome in zip(taken, outcomes, strict=True):
-                self._settle(waiting, outcome)
-
-    async def _make_room(self, taken: Sequence[_Waiting]) -> Sequence[_Waiting]:
-        """Refuse new sessions above SESSIONS_MAX, once those that are over have given way."""
-        adding = [waiting for waiting in taken if isinstance(waiting.change, AddSession)]
-        if not adding:
-            return taken
-        if self._count is None:
-            self._count = await self._records.count()
-        excess = self._count + len(adding) - SESSIONS_MAX
-        if excess > 0:
-            (removed,) = await self._records.change([RemoveSessions(self._clock_ms(), excess)])
-            self._count -= len(removed)
-        refused = adding[max(SESSIONS_MAX - self._count, 0) :]
-        for waiting in refused:
-            _fail(waiting, SessionRefused(f"there are {SESSIONS_MAX} sessions already"))
-        return [waiting for waiting in taken if waiting not in refused]
-
-    def _settle(self, waiting: _Waiting, outcome: Sequence[StoredSession]) -> None:
-        if self._count is not None:
-            self._count += len(outcome) if isinstance(waiting.change, AddSession) else 0
-            self._count -= len(outcome) if isinstance(waiting.change, RemoveSessions) else 0
-        waiting.settled(outcome)
-        if not waiting.done.done():
-            waiting.done.set_result(outcome)
-
     async def wait_stopped(self) -> None:
-        """Wait until the task ends; raise what ended it, if that was a defect."""
-        await asyncio.shield(self._task)
+        """Wait until the task that commits ends; raise what ended it, if that was a defect."""
+        await self._commits.wait_stopped()
 
     async def close(self) -> None:
         """Carry out what waits, then stop."""
-        self._is_closing = True
-        self._wake.set()
-        await self._task
+        await self._commits.close()
 
 
 def shown(stored: StoredSession) -> Session:
@@ -349,14 +242,3 @@ def shown(stored: StoredSession) -> Session:
         return session_format.check_session(stored)
     except Damaged as error:
         return session_format.remains(stored, error)
-
-
-def _fail(waiting: _Waiting, error: StoreError) -> None:
-    if not waiting.done.done():
-        waiting.done.set_exception(error)
-
-
-def _forget_failure(done: "asyncio.Future[Sequence[StoredSession]]") -> None:
-    # What could not be acknowledged is noticed and told again.
-    if not done.cancelled():
-        done.exception()

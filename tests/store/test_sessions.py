@@ -17,6 +17,7 @@ from yjs_store import (
     Store,
     StoreBusy,
     open_store,
+    session_commits,
     sessions,
 )
 from yjs_store.records import StoredSession
@@ -181,7 +182,7 @@ async def test_a_user_with_too_many_sessions_gets_no_more_and_others_do(
 async def test_at_the_bound_of_all_sessions_those_that_are_over_give_way(
     store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sessions, "SESSIONS_MAX", 3)
+    monkeypatch.setattr(session_commits, "SESSIONS_MAX", 3)
     for number in range(3):
         await store.sessions.start(session(str(number), clock.now_ms), None)
     with pytest.raises(SessionRefused, match="there are 3 sessions already"):
@@ -276,7 +277,7 @@ async def test_who_gives_up_waiting_for_a_revocation_keeps_nobody_from_hearing_o
 async def test_above_the_bound_changes_are_refused_not_gathered(
     store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sessions, "SESSION_CHANGES_WAITING_MAX", 3)
+    monkeypatch.setattr(session_commits, "SESSION_CHANGES_WAITING_MAX", 3)
     starts = [store.sessions.start(session(str(n), clock.now_ms), None) for n in range(5)]
     outcomes = await asyncio.gather(*starts, return_exceptions=True)
     assert [type(each) for each in outcomes] == [type(None)] * 3 + [StoreBusy] * 2
