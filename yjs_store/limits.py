@@ -12,6 +12,26 @@ DOCUMENT_NAME_BYTES_MAX: Final = 1024
 # must pass); above this nothing can be handled without hurting the other documents.
 UPDATE_BYTES_MAX: Final = 64 * MIB
 
+# Numbers in an update: JavaScript cannot hold more exactly, and yrs silently takes another.
+UPDATE_NUMBER_MAX: Final = 2**53 - 1
+# Where the clocks of a client end. yrs counts them in 32 bits and wraps without a word; with half
+# of that no sum of a clock and a length can. A person types for ever and stays below.
+UPDATE_CLOCK_MAX: Final = 2**31 - 1
+# A struct takes some 200 bytes in memory, here and in every client: with these 400 MB. The
+# first sync of a 30 MB vault that was typed letter by letter has 1.5 million.
+UPDATE_STRUCTS_MAX: Final = 2_000_000
+# Ranges that are deleted, and values within contents: a tenth of a struct's memory each.
+UPDATE_RANGES_MAX: Final = 2_000_000
+UPDATE_VALUES_MAX: Final = 8_000_000
+# Clients in one update; each has its table in every decoder. A page that 100,000 tabs wrote to
+# is beyond what anybody has.
+UPDATE_CLIENTS_MAX: Final = 100_000
+# Arrays and objects within each other in one value. Stock Yjs in Node decodes some thousands
+# before its stack ends, yrs 10,000; editors stay below 100, and 200 shall pass.
+VALUE_DEPTH_MAX: Final = 500
+# Shared types within each other in one document. Stock Yjs deletes and prints them recursively.
+TYPE_NESTING_MAX: Final = 500
+
 # Updates of one document gathered in one round become one row. `merge_updates` of many at once
 # grows faster than their number, so slices of this many are merged first, then their results.
 MERGE_SLICE: Final = 64
