@@ -17,11 +17,13 @@ from yjs_store.limits import (
     UPDATE_RANGES_MAX,
     UPDATE_STRUCTS_MAX,
 )
+from yjs_store.nesting import nesting
 from yjs_store.plain_updates import is_plain
+from yjs_store.slicing import slices
 from yjs_store.update_reader import Reader
 from yjs_store.update_values import TooMuchToInspect, ValueCounter
 
-__all__ = ["Findings", "TooMuchToInspect", "inspect", "is_plain"]
+__all__ = ["Findings", "TooMuchToInspect", "inspect", "is_plain", "nesting", "slices"]
 
 # A collected struct, and a gap.
 _WITHOUT_CONTENT: Final = (0, 10)

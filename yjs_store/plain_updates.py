@@ -10,7 +10,7 @@ from typing import Final
 
 # A client of up to 53 bits. All quantifiers are possessive, and no two branches of a choice
 # begin alike: there is nothing to try again, whatever the bytes are.
-_CLIENT: Final = rb"(?:[\x80-\xff]{7}[\x00-\x0f]|[\x80-\xff]{0,6}+[\x00-\x7f])"
+_CLIENT: Final = rb"(?:[\x80-\xff]{0,7}+[\x00-\x0f]|[\x80-\xff]{0,6}+[\x10-\x7f])"
 # A clock or a length of up to 28 bits; two of them together stay below UPDATE_CLOCK_MAX.
 _CLOCK: Final = rb"[\x80-\xff]{0,3}+[\x00-\x7f]"
 # A clock that is written with no byte too many, so that of two the larger one is to be seen.
@@ -46,6 +46,7 @@ _RUN: Final = rb"\x01(" + _CLIENT + rb")(" + _SHORT_CLOCK + rb")" + _ITEM
 _match: Final = re.compile(
     rb"(?s:\x01" + _RUN + _DELETES + rb"|\x00\x01" + _CLIENT + _RANGES + rb")"
 ).fullmatch
+_from_bytes: Final = int.from_bytes
 
 
 def is_plain(update: bytes) -> bool:
@@ -57,15 +58,11 @@ def is_plain(update: bytes) -> bool:
     if match is None:
         return False
     clock, first, second = match.group(2, 4, 5)
-    # A struct of its own client that it stands beside must come before it.
-    return (first is None or _is_less(first, clock)) and (second is None or _is_less(second, clock))
-
-
-def _is_less(clock: bytes, than: bytes) -> bool:
-    """Compare two numbers as they are written, the second with no byte too many.
-
-    The lowest seven bits come first, and all bytes but the last have the same eighth bit.
-    """
-    if len(clock) == len(than):
-        return clock[::-1] < than[::-1]
-    return len(clock) < len(than)
+    if first is None:
+        return second is None or _from_bytes(second, "little") < _from_bytes(clock, "little")
+    # What a struct stands beside must come before it. The lowest seven bits come first, and all
+    # bytes but the last have the same eighth bit; so they compare like the numbers they mean.
+    own = _from_bytes(clock, "little")
+    return _from_bytes(first, "little") < own and (
+        second is None or _from_bytes(second, "little") < own
+    )

@@ -11,9 +11,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from yjs_store.errors import UpdateRefused
+from yjs_store.update_reader import Reader
 
 Ranges = dict[int, list[tuple[int, int]]]
 """Per client the clock ranges [start, end), sorted and joined."""
+
+Id = tuple[int, int]
+"""A client and a clock."""
+
+Place = tuple[Id | None, Id | None, Id | None]
+"""The origin of an item, its right origin, and its parent where that is an item."""
 
 _GC: Final = 0
 _SKIP: Final = 10
@@ -32,13 +39,13 @@ def read_ranges(update: bytes) -> tuple[Ranges, Ranges]:
     Raises:
         UpdateRefused: the bytes are not what this module knows.
     """
-    reader = _Reader(update)
+    reader = Reader(update)
     try:
         structs: Ranges = {}
         for _ in range(reader.number()):
             count, client, clock = reader.number(), reader.number(), reader.number()
             for _ in range(count):
-                is_gap, length = _read_struct(reader)
+                is_gap, length = read_struct(reader)
                 if not is_gap and length:
                     structs.setdefault(client, []).append((clock, clock + length))
                 clock += length
@@ -54,7 +61,7 @@ def whole_part(beginning: bytes) -> bytes:
     Raises:
         UpdateRefused: the bytes are not the beginning of one.
     """
-    reader = _Reader(beginning)
+    reader = Reader(beginning)
     runs: list[_Run] = []
     deletes: Ranges = {}
     try:
@@ -62,7 +69,7 @@ def whole_part(beginning: bytes) -> bytes:
             count, client, clock = reader.number(), reader.number(), reader.number()
             runs.append(_Run(client, clock, reader.position, reader.position))
             for _ in range(count):
-                _read_struct(reader)
+                read_struct(reader)
                 runs[-1].count += 1
                 runs[-1].end = reader.position
         _read_deletes_into(reader, deletes)
@@ -72,11 +79,10 @@ def whole_part(beginning: bytes) -> bytes:
         raise UpdateRefused(f"not an update of a known form: {error!r}") from error
     runs = [run for run in runs if run.count]
     written = [
-        b"".join(map(_var_uint, (run.count, run.client, run.clock)))
-        + beginning[run.start : run.end]
+        b"".join(map(var_uint, (run.count, run.client, run.clock))) + beginning[run.start : run.end]
         for run in runs
     ]
-    return _var_uint(len(runs)) + b"".join(written) + _write_delete_set(deletes)
+    return var_uint(len(runs)) + b"".join(written) + _write_delete_set(deletes)
 
 
 @dataclass(slots=True)
@@ -96,10 +102,11 @@ def _write_delete_set(deletes: Ranges) -> bytes:
         numbers += [client, len(ranges)]
         for start, end in ranges:
             numbers += [start, end - start]
-    return b"".join(map(_var_uint, numbers))
+    return b"".join(map(var_uint, numbers))
 
 
-def _var_uint(number: int) -> bytes:
+def var_uint(number: int) -> bytes:
+    """Write a number."""
     data = bytearray()
     while number > 0x7F:
         data.append(number & 0x7F | 0x80)
@@ -150,109 +157,95 @@ def covers(known: Ranges, asked: Ranges) -> bool:
     )
 
 
-class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self.position = 0
+def read_struct(reader: Reader) -> tuple[bool, int]:
+    """Read a struct; return whether it is a gap, and how many clocks it takes.
 
-    def byte(self) -> int:
-        value = self._data[self.position]
-        self.position += 1
-        return value
-
-    def number(self) -> int:
-        value = shift = 0
-        while True:
-            byte = self.byte()
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value
-            shift += 7
-
-    def skip(self, length: int) -> None:
-        self.take(length)
-
-    def take(self, length: int) -> bytes:
-        end = self.position + length
-        if end > len(self._data):
-            raise IndexError("it ends early")
-        taken = self._data[self.position : end]
-        self.position = end
-        return taken
-
-    def skip_bytes(self) -> None:
-        self.skip(self.number())
-
-    def text(self) -> str:
-        return self.take(self.number()).decode()
-
-
-def _read_struct(reader: _Reader) -> tuple[bool, int]:
-    """Return whether the struct is a gap, and how many clocks it takes."""
+    Raises:
+        IndexError, KeyError, UnicodeDecodeError, UpdateRefused: it is not of a known form.
+    """
     info = reader.byte()
     kind = info & _KIND_BITS
     if kind in (_GC, _SKIP):
         return kind == _SKIP, reader.number()
-    for flag in (_HAS_ORIGIN, _HAS_RIGHT_ORIGIN):
-        if info & flag:
-            reader.number(), reader.number()
-    if not info & (_HAS_ORIGIN | _HAS_RIGHT_ORIGIN):
+    read_place(reader, info)
+    return False, read_content(reader, kind)
+
+
+def read_content(reader: Reader, kind: int) -> int:
+    """Read what an item holds; return how many clocks it takes.
+
+    Raises:
+        IndexError, KeyError, UnicodeDecodeError, UpdateRefused: it is not of a known form.
+    """
+    return _CONTENTS[kind](reader)
+
+
+def read_place(reader: Reader, info: int) -> Place:
+    """Read where an item stands, from its ``info`` on.
+
+    Raises:
+        IndexError, UpdateRefused: it is not of a known form.
+    """
+    origin = (reader.number(), reader.number()) if info & _HAS_ORIGIN else None
+    right_origin = (reader.number(), reader.number()) if info & _HAS_RIGHT_ORIGIN else None
+    parent = None
+    if origin is None and right_origin is None:
         if reader.number() == 1:
-            reader.skip_bytes()
+            reader.skip(reader.number())
         else:
-            reader.number(), reader.number()
+            parent = (reader.number(), reader.number())
         if info & _HAS_PARENT_SUB:
-            reader.skip_bytes()
-    return False, _CONTENTS[kind](reader)
+            reader.skip(reader.number())
+    return origin, right_origin, parent
 
 
-def _read_deleted(reader: _Reader) -> int:
+def _read_deleted(reader: Reader) -> int:
     return reader.number()
 
 
-def _read_json(reader: _Reader) -> int:
+def _read_json(reader: Reader) -> int:
     length = reader.number()
     for _ in range(length):
-        reader.skip_bytes()
+        reader.skip(reader.number())
     return length
 
 
-def _read_one_bytes(reader: _Reader) -> int:
-    reader.skip_bytes()
+def _read_one_bytes(reader: Reader) -> int:
+    reader.skip(reader.number())
     return 1
 
 
-def _read_string(reader: _Reader) -> int:
+def _read_string(reader: Reader) -> int:
     # Clocks count UTF-16 code units.
     return len(reader.text().encode("utf-16-le")) // 2
 
 
-def _read_format(reader: _Reader) -> int:
-    reader.skip_bytes()
-    reader.skip_bytes()
+def _read_format(reader: Reader) -> int:
+    reader.skip(reader.number())
+    reader.skip(reader.number())
     return 1
 
 
-def _read_type(reader: _Reader) -> int:
+def _read_type(reader: Reader) -> int:
     if reader.number() in _NAMED_TYPES:
-        reader.skip_bytes()
+        reader.skip(reader.number())
     return 1
 
 
-def _read_any_list(reader: _Reader) -> int:
+def _read_any_list(reader: Reader) -> int:
     length = reader.number()
     for _ in range(length):
         _skip_any(reader)
     return length
 
 
-def _read_doc(reader: _Reader) -> int:
-    reader.skip_bytes()
+def _read_doc(reader: Reader) -> int:
+    reader.skip(reader.number())
     _skip_any(reader)
     return 1
 
 
-_CONTENTS: Final[dict[int, Callable[[_Reader], int]]] = {
+_CONTENTS: Final[dict[int, Callable[[Reader], int]]] = {
     1: _read_deleted,
     2: _read_json,
     3: _read_one_bytes,
@@ -265,7 +258,7 @@ _CONTENTS: Final[dict[int, Callable[[_Reader], int]]] = {
 }
 
 
-def _skip_any(reader: _Reader) -> None:
+def _skip_any(reader: Reader) -> None:
     # A stack instead of recursion: what is nested deeply must not end this process.
     open_containers: list[tuple[int, bool]] = []
     while True:
@@ -273,7 +266,7 @@ def _skip_any(reader: _Reader) -> None:
         if kind in (_ANY_ARRAY, _ANY_OBJECT):
             open_containers.append((reader.number(), kind == _ANY_OBJECT))
         elif kind in _ANY_WITH_LENGTH:
-            reader.skip_bytes()
+            reader.skip(reader.number())
         elif kind == _ANY_INTEGER:
             reader.number()
         else:
@@ -285,7 +278,7 @@ def _skip_any(reader: _Reader) -> None:
         left, is_object = open_containers.pop()
         open_containers.append((left - 1, is_object))
         if is_object:
-            reader.skip_bytes()
+            reader.skip(reader.number())
 
 
 _ANY_ARRAY: Final = 117
@@ -297,13 +290,13 @@ _ANY_WITH_LENGTH: Final = (116, 119)
 _ANY_FIXED: Final = {122: 8, 123: 8, 124: 4, 127: 0, 126: 0, 121: 0, 120: 0}
 
 
-def _read_delete_set(reader: _Reader) -> Ranges:
+def _read_delete_set(reader: Reader) -> Ranges:
     deletes: Ranges = {}
     _read_deletes_into(reader, deletes)
     return {client: joined(ranges) for client, ranges in deletes.items()}
 
 
-def _read_deletes_into(reader: _Reader, deletes: Ranges) -> None:
+def _read_deletes_into(reader: Reader, deletes: Ranges) -> None:
     for _ in range(reader.number()):
         client = reader.number()
         for _ in range(reader.number()):
