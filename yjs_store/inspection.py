@@ -32,11 +32,15 @@ _HAS_RIGHT_ORIGIN: Final = 0x40
 _HAS_PARENT_SUB: Final = 0x20
 _KIND_BITS: Final = 0x1F
 
-# Array, map, text, element, fragment and XML text. yrs writes a hook (5) without its name, which
-# then cannot be read; 7 and more are its own.
+# Array, map, text, element, fragment and XML text. A Doc gives a hook (5) out without its name,
+# so that what follows cannot be read; 7 and more only yrs knows.
 _TYPES: Final = (0, 1, 2, 3, 4, 6)
 _ELEMENT: Final = 3
 _OBJECT: Final = 118
+
+# Yjs gives the options of a sub-document to its constructor as they are, and throws when it
+# writes a guid that is no text, or calls a filter that is no function.
+_OPTIONS_NOT_SENT: Final = ("guid", "gcFilter")
 
 # What decoding and checking a KiB of text costs beside a struct, generously.
 _BYTES_PER_WORK: Final = 1024
@@ -230,10 +234,16 @@ class _Inspector:
         return count
 
     def _read_doc(self) -> int:
-        self._reader.text()
-        if self._values.read_any(self._reader) != _OBJECT:
+        reader = self._reader
+        reader.text()
+        if reader.byte() != _OBJECT:
             # Yjs asks null for its options and throws.
             raise UpdateRefused("the options of a sub-document are no object")
+        for _ in range(reader.number()):
+            option = reader.text()
+            if option in _OPTIONS_NOT_SENT:
+                raise UpdateRefused(f"a sub-document has the option {option}")
+            self._values.read_any(reader)
         return 1
 
 

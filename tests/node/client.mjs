@@ -224,6 +224,22 @@ const decode = ({ updates }) => {
   return describe(doc)
 }
 
+/** What a client does with updates that come in; the first error it would throw, or null. */
+const errorOfTaking = (updates) => {
+  const bytes = updates.map(bytesOf)
+  try {
+    const doc = makeDocument()
+    for (const update of bytes) Y.applyUpdate(doc, update)
+    contentOf(doc)
+    const state = Y.encodeStateAsUpdate(doc)
+    Y.applyUpdate(makeDocument(), state)
+    Y.mergeUpdates([...bytes, state])
+    return null
+  } catch (error) {
+    return String(error)
+  }
+}
+
 const commands = {
   open: ({ client, ...options }) => {
     if (clients.has(client)) throw new Error(`there is a client called ${client} already`)
@@ -245,6 +261,7 @@ const commands = {
   dump: ({ client }) => describe(clientOf(client).doc),
   wait,
   decode,
+  take: ({ cases }) => cases.map(errorOfTaking),
   close: ({ client }) => {
     clientOf(client).provider.destroy()
     clients.delete(client)

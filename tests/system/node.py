@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
@@ -82,6 +83,12 @@ class NodeProcess:
         """Apply updates to a new document, in this order, and describe it."""
         answer: dict[str, Any] = await self.call("decode", updates=[u.hex() for u in updates])
         return answer
+
+    async def take(self, cases: Sequence[Sequence[bytes]]) -> list[str | None]:
+        """Let a new client take the updates of each case; return what it would throw, if so."""
+        hexed = [[update.hex() for update in updates] for updates in cases]
+        errors: list[str | None] = await self.call("take", cases=hexed)
+        return errors
 
     async def kill(self) -> None:
         """kill -9: its sockets end without a word."""
