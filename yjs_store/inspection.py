@@ -226,12 +226,7 @@ class _Inspector:
         return 1
 
     def _read_any_list(self) -> int:
-        count = self._reader.number()
-        if count > self._reader.left():
-            raise IndexError("it ends early")
-        for _ in range(count):
-            self._values.read_any(self._reader)
-        return count
+        return self._values.read_any_list(self._reader)
 
     def _read_doc(self) -> int:
         reader = self._reader

@@ -23,6 +23,9 @@ UPDATE_STRUCTS_MAX: Final = 2_000_000
 # Ranges that are deleted, and values within contents: a tenth of a struct's memory each.
 UPDATE_RANGES_MAX: Final = 2_000_000
 UPDATE_VALUES_MAX: Final = 8_000_000
+# Values in one text of JSON, an embed or the value of a format: it is parsed to see that it can
+# be, at some 170 bytes for each. Pictures within are one value.
+JSON_VALUES_MAX: Final = 1_000_000
 # Clients in one update; each has its table in every decoder. A page that 100,000 tabs wrote to
 # is beyond what anybody has.
 UPDATE_CLIENTS_MAX: Final = 100_000

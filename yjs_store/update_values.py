@@ -5,7 +5,7 @@ import re
 from typing import Final
 
 from yjs_store.errors import UpdateRefused
-from yjs_store.limits import UPDATE_VALUES_MAX, VALUE_DEPTH_MAX
+from yjs_store.limits import JSON_VALUES_MAX, UPDATE_VALUES_MAX, VALUE_DEPTH_MAX
 from yjs_store.update_reader import Reader
 
 _ARRAY: Final = 117
@@ -35,18 +35,31 @@ class ValueCounter:
         self.count = 0
         self.depth = 0
 
-    def read_any(self, reader: Reader) -> int:
-        """Read one value; return its tag.
+    def read_any_list(self, reader: Reader) -> int:
+        """Read a number and as many values; return the number.
+
+        Raises:
+            UpdateRefused: as ``read_any``.
+        """
+        count = reader.number()
+        if count > reader.left():
+            raise IndexError("it ends early")
+        self._add(count)
+        for _ in range(count):
+            self.read_any(reader)
+        return count
+
+    def read_any(self, reader: Reader) -> None:
+        """Read one value; what is in it counts, not itself.
 
         Raises:
             UpdateRefused: a tag is not known, or it nests too deep, or there are too many.
         """
-        tag = first = reader.byte()
+        tag = reader.byte()
         # For each container that is open, the values it still has; an object's have keys.
         open_containers: list[tuple[int, bool]] = []
         left, has_keys = 0, False
         while True:
-            self._add(1)
             if tag == _STRING:
                 reader.text()
             elif tag in _FIXED:
@@ -63,7 +76,7 @@ class ValueCounter:
                 raise UpdateRefused(f"no value has the tag {tag}")
             while not left:
                 if not open_containers:
-                    return first
+                    return
                 left, has_keys = open_containers.pop()
             left -= 1
             if has_keys:
@@ -73,6 +86,7 @@ class ValueCounter:
     def _note(self, depth: int, values: int, reader: Reader) -> None:
         if values > reader.left():
             raise IndexError("it ends early")
+        self._add(values)
         if depth > self.depth:
             self.depth = depth
             if depth > VALUE_DEPTH_MAX:
@@ -96,7 +110,12 @@ class ValueCounter:
             return
         opened = text.count("[") + text.count("{")
         # Before it is parsed, which takes memory for each value: as many as there can be.
-        self._add(opened + text.count(","))
+        values = opened + text.count(",")
+        if values > JSON_VALUES_MAX:
+            raise UpdateRefused(
+                f"its JSON may have {values} values; the bound is {JSON_VALUES_MAX}"
+            )
+        self._add(values)
         if opened > self.depth:
             self.depth = max(self.depth, _json_depth(text))
             if self.depth > VALUE_DEPTH_MAX:

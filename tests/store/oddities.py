@@ -66,6 +66,10 @@ HONEST: Final = {
     "largest client": (one(LETTERS, client=NUMBER_MAX), Findings(1, 1, 0, 0)),
     "last clock": (one(LETTERS, clock=CLOCK_MAX - 2), Findings(1, 1, 0, 0)),
     "not ASCII": (one(item(letters_content("ä€😀"))), Findings(1, 1, 0, 0)),
+    "beside two code units": (
+        one(item(letters_content("😀")), item(letters_content("a"), origin=(7, 1))),
+        Findings(2, 1, 0, 0),
+    ),
     "gap": (one(skip(5), LETTERS), Findings(2, 1, 0, 0)),
     "collected": (one(gc(5)), Findings(1, 1, 0, 0)),
     "deleted": (one(item(deleted(5))), Findings(1, 1, 0, 0)),
@@ -230,6 +234,7 @@ REFUSED: Final = {
     "an embed too deep": one(item(embed(nested_json(TOO_DEEP)))),
     "a guid among options": one(item(sub_document("g", mapping([("guid", NULL)])))),
     "a filter among options": one(item(sub_document("g", mapping([("gcFilter", TRUE)])))),
+    "too many values in JSON": one(item(embed(b"[" + b"1," * limits.JSON_VALUES_MAX + b"1]"))),
     "null for options": one(item(sub_document("g", NULL), parent="array")),
     **{
         f"kind {kind}": one(Struct(bytes((kind,)) + b"\x01\x04text\x01a", 1))
