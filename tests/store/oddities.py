@@ -78,6 +78,7 @@ HONEST: Final = {
     "a format": (one(item(formatting("bold", True))), Findings(1, 1, 0, 0)),
     "a link": (one(item(formatting("link", {"href": "[{"}))), Findings(1, 1, 0, 1)),
     "an embed": (one(item(embed({"image": ["x", {}]}))), Findings(1, 1, 0, 3)),
+    "embeds beside each other": (one(item(embed([[1], [[]], {}]))), Findings(1, 1, 0, 3)),
     "binary": (one(item(binary_content(b"\xff"), parent="array")), Findings(1, 1, 0, 0)),
     "a key": (one(item(values(TRUE), parent="map", key="k")), Findings(1, 1, 0, 0)),
     "an element": (one(item(shared_type(XML_ELEMENT, "p"), parent="xml")), Findings(1, 1, 1, 0)),
