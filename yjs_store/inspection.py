@@ -172,9 +172,14 @@ class _Inspector:
 
     def _read_deletes(self) -> None:
         reader, work_max = self._reader, self._work_max
+        clients: set[int] = set()
         ranges = 0
         for _ in range(self._count("clients", UPDATE_CLIENTS_MAX)):
-            reader.number()
+            client = reader.number()
+            if client in clients:
+                # yrs forgets the first of the two when it merges.
+                raise UpdateRefused(f"client {client} has two lists of deletes")
+            clients.add(client)
             count = self._count("ranges", UPDATE_RANGES_MAX - ranges)
             ranges += count
             if work_max is not None and self._structs + self._values.count + ranges > work_max:
