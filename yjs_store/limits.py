@@ -173,12 +173,12 @@ FOLD_INLINE_BYTES: Final = 64 * KIB
 # Rows in one message to the fold process: pickling them takes a fraction of a millisecond, in
 # which nothing else runs.
 FOLD_PIPE_ROWS: Final = 500
-# A fold process holds some 25 MB; it is ended after this long without work.
-FOLD_IDLE_S: Final = 30.0
 # The largest document takes a fraction of this; what takes longer hangs.
 FOLD_TIMEOUT_S: Final = 300.0
+# A worker process holds some 25 MB; it is ended after this long without work.
+WORKER_IDLE_S: Final = 30.0
 # A process whose pipes have closed is gone in a moment; its exit code says why.
-FOLD_ENDING_S: Final = 1.0
+WORKER_ENDING_S: Final = 1.0
 
 # A circuit breaker opens after this many failures in a row: one may be chance, three are not.
 BREAKER_FAILURES_TO_OPEN: Final = 3

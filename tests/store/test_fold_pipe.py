@@ -5,9 +5,10 @@ import itertools
 import pytest
 
 from yjs_store import format
-from yjs_store.fold_pipe import LENGTH, job_messages, pack, read_job, unpack
+from yjs_store.fold_pipe import job_messages, read_job
 from yjs_store.limits import FOLD_PIPE_ROWS, SNAPSHOT_CHUNK_BYTES
 from yjs_store.records import StoredDocument
+from yjs_store.worker_pipe import LENGTH, pack, unpack
 
 from .test_folding import NOW_MS, stored
 

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from yjs_store import Damaged, StoreError, UpdateTooLarge, crdt, fold_process, fold_worker, format
+from yjs_store import (
+    Damaged,
+    StoreError,
+    UpdateTooLarge,
+    crdt,
+    fold_process,
+    format,
+    worker,
+    worker_pipe,
+    worker_process,
+)
 from yjs_store.errors import FoldFailed
 from yjs_store.fold_process import FoldProcess
 from yjs_store.limits import FOLD_INLINE_BYTES
@@ -55,7 +65,7 @@ async def fold(folds: FoldProcess, *updates: bytes, extra: bytes | None = None) 
 
 
 def pid_of(folds: FoldProcess) -> int | None:
-    return None if folds._process is None else folds._process.pid
+    return folds.worker.pid
 
 
 async def started(folds: FoldProcess) -> int:
@@ -70,7 +80,7 @@ async def half_way(folds: FoldProcess) -> "asyncio.Future[bytes]":
     """Begin a job that gets no answer, since the process stands still."""
     os.kill(await started(folds), signal.SIGSTOP)
     folding = asyncio.ensure_future(fold(folds))
-    while not folds._turn.locked():  # noqa: ASYNC110  (a lock announces nothing)
+    while not folds.worker.is_busy:  # noqa: ASYNC110  (a lock announces nothing)
         await asyncio.sleep(0)
     return folding
 
@@ -84,7 +94,7 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.fixture
-def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def put_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Puts another program in the place of the fold worker."""
 
     def put(program: str) -> None:
@@ -92,7 +102,7 @@ def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], N
         directory.mkdir(exist_ok=True)
         (directory / "__init__.py").touch()
         (directory / "fold_worker.py").write_text(program, encoding="utf-8")
-        monkeypatch.setattr(fold_process, "__file__", str(directory / "fold_process.py"))
+        monkeypatch.setattr(worker_process, "__file__", str(directory / "worker_process.py"))
 
     return put
 
@@ -142,8 +152,8 @@ async def test_errors_cross_over_with_their_facts() -> None:
     """What a caller reads of an error it must be able to read of one that has travelled."""
     sent: list[StoreError] = [Damaged("n", "part", "a", "b"), UpdateTooLarge("it", 2, 1)]
     for error in sent:
-        data = fold_process.pack(error)
-        received = fold_process.unpack(data[fold_process.LENGTH.size :])
+        data = worker_pipe.pack(error)
+        received = worker_pipe.unpack(data[worker_pipe.LENGTH.size :])
         assert (type(received), str(received)) == (type(error), str(error))
         assert vars(received) == vars(error)
 
@@ -168,9 +178,9 @@ async def test_a_process_that_dies_half_way_is_an_error_that_says_how(
 
 async def test_a_process_that_died_while_nobody_asked_is_replaced(folds: FoldProcess) -> None:
     pid = await started(folds)
-    assert folds._process is not None
+    assert folds.worker._process is not None
     os.kill(pid, signal.SIGKILL)
-    await folds._process.wait()
+    await folds.worker._process.wait()
     assert read(await fold(folds)) == read(UPDATE)
 
 
@@ -234,9 +244,9 @@ GARBAGE = {
 
 @pytest.mark.parametrize("answer", GARBAGE.values(), ids=GARBAGE)
 async def test_garbage_for_an_answer_ends_the_process(
-    folds: FoldProcess, worker: Callable[[str], None], answer: str
+    folds: FoldProcess, put_worker: Callable[[str], None], answer: str
 ) -> None:
-    worker(f"import os, struct, sys\nsys.stdin.buffer.read(8)\n{answer}\nsys.stdin.read()\n")
+    put_worker(f"import os, struct, sys\nsys.stdin.buffer.read(8)\n{answer}\nsys.stdin.read()\n")
     with pytest.raises(FoldFailed, match="no message"):
         await fold(folds)
     assert pid_of(folds) is None
@@ -247,9 +257,9 @@ async def test_garbage_for_an_answer_ends_the_process(
     [("raise SystemExit(3)", "exit code 3"), ("import os; os.abort()", "SIGABRT")],
 )
 async def test_a_process_that_does_not_come_up_is_an_error(
-    folds: FoldProcess, worker: Callable[[str], None], program: str, reason: str
+    folds: FoldProcess, put_worker: Callable[[str], None], program: str, reason: str
 ) -> None:
-    worker(program)
+    put_worker(program)
     with pytest.raises(FoldFailed, match=reason):
         await fold(folds)
 
@@ -257,7 +267,7 @@ async def test_a_process_that_does_not_come_up_is_an_error(
 async def test_a_python_that_is_gone_is_an_error(
     folds: FoldProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(fold_process.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(worker_process.sys, "executable", str(tmp_path / "python"))
     with pytest.raises(FoldFailed, match="did not start"):
         await fold(folds)
     monkeypatch.undo()
@@ -270,7 +280,7 @@ async def test_a_python_that_is_gone_is_an_error(
 async def test_an_idle_process_is_ended_and_the_next_job_starts_another(
     folds: FoldProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fold_process, "FOLD_IDLE_S", 0)
+    monkeypatch.setattr(worker_process, "WORKER_IDLE_S", 0)
     pid = await started(folds)
     while is_alive(pid):  # noqa: ASYNC110  (the kernel announces this to nobody)
         await asyncio.sleep(0)
@@ -281,7 +291,7 @@ async def test_jobs_right_when_it_is_ended_for_idleness_are_done(
     folds: FoldProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At no moment is one that is about to end given work."""
-    monkeypatch.setattr(fold_process, "FOLD_IDLE_S", 0)
+    monkeypatch.setattr(worker_process, "WORKER_IDLE_S", 0)
     await started(folds)
     for turns in range(8):
         for _ in range(turns):
@@ -299,7 +309,7 @@ async def test_closing_ends_it(folds: FoldProcess) -> None:
 async def test_it_ends_with_its_parent(folds: FoldProcess) -> None:
     """However the parent dies, the kernel closes its end of the pipe."""
     await started(folds)
-    process = folds._process
+    process = folds.worker._process
     assert process is not None
     assert process.stdin is not None
     process.stdin.close()
@@ -311,11 +321,11 @@ def test_the_worker_reads_jobs_until_its_input_ends(tmp_path: Path, kept: int) -
     """Also in the middle of one, as a parent that is killed leaves it."""
     path = tmp_path / "jobs"
     document = stored(UPDATE)
-    job = fold_process.pack(("fold_stored", (document, None, 1)))
+    job = worker_pipe.pack(("fold_stored", (document, None, 1)))
     path.write_bytes(job + job[:kept])
     with path.open("rb") as jobs:
-        assert fold_worker._read(jobs) == ("fold_stored", (document, None, 1))
-        assert fold_worker._read(jobs) is None
+        assert worker.read_message(jobs) == ("fold_stored", (document, None, 1))
+        assert worker.read_message(jobs) is None
 
 
 def test_no_pending_is_left_out_by_a_fold() -> None:

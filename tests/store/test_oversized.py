@@ -365,16 +365,16 @@ async def test_a_fold_process_that_is_killed_refuses_it_and_the_document_goes_on
 ) -> None:
     """Never half-done: the sender has it still, and may hand it in again."""
     await store.append("n", paste("a"))
-    process = store._checkpointer.folds._process
-    assert process is not None
-    os.kill(process.pid, signal.SIGSTOP)  # so that the kill comes in the middle
+    pid = store._checkpointer.folds.worker.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)  # so that the kill comes in the middle
     async with heard(store) as (opened, listener):
         sender = Recorder()
         opened.submit(paste("b", 21), sender)
         opened.submit(letters("x")[0], sender)
-        while not store._checkpointer.folds._turn.locked():  # noqa: ASYNC110  (a lock announces nothing)
+        while not store._checkpointer.folds.worker.is_busy:  # noqa: ASYNC110  (a lock announces nothing)
             await asyncio.sleep(0)
-        os.kill(process.pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
         with pytest.raises(FoldFailed, match="SIGKILL"):
             await opened.wait_settled()
     assert sender.answers == [paste("b", 21), letters("x")[0]]
