@@ -12,7 +12,7 @@ from yjs_store.check_process import Checked
 from yjs_store.checking import CheckPlan, plan_check, run_check
 from yjs_store.committer import CommitterState
 from yjs_store.crdt import check_update
-from yjs_store.document import Document, Listener, Sender, Submission
+from yjs_store.document import Document, Listener
 from yjs_store.errors import (
     Damaged,
     DocumentDeleted,
@@ -21,6 +21,7 @@ from yjs_store.errors import (
     EntryMissing,
     FoldFailed,
     NameRefused,
+    Poisoned,
     SessionRefused,
     StoreBusy,
     StoreClosed,
@@ -31,6 +32,8 @@ from yjs_store.errors import (
     StoreTooNew,
     StoreUnavailable,
     StoreUnusable,
+    TrialFailed,
+    TrialsFull,
     UpdateRefused,
     UpdateTooLarge,
     WriterSuperseded,
@@ -58,6 +61,7 @@ from yjs_store.salvaging import plan_salvage, read_set_aside
 from yjs_store.scrubber import ScrubState
 from yjs_store.sessions import SessionBook
 from yjs_store.store import Store, open_store
+from yjs_store.submissions import Sender, Submission
 
 __all__ = [
     "CheckDepth",
@@ -80,6 +84,7 @@ __all__ = [
     "Listener",
     "NameRefused",
     "Permission",
+    "Poisoned",
     "Quarantine",
     "QuarantineEntry",
     "QuarantineState",
@@ -105,6 +110,8 @@ __all__ = [
     "StoreUnavailable",
     "StoreUnusable",
     "Submission",
+    "TrialFailed",
+    "TrialsFull",
     "Trouble",
     "UpdateRefused",
     "UpdateTooLarge",

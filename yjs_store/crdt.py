@@ -13,8 +13,15 @@ from typing import TYPE_CHECKING, Any
 import pycrdt
 
 from yjs_store.errors import UpdateRefused
-from yjs_store.limits import MERGE_SLICE, PENDING_SCAN_BYTES, PENDING_SCAN_UPDATES
-from yjs_store.update_v1 import Ranges, beyond, covers, joined, read_ranges, united
+from yjs_store.limits import (
+    MERGE_SLICE,
+    PENDING_SCAN_BYTES,
+    PENDING_SCAN_UPDATES,
+    SLICE_STRUCTS,
+    STRUCT_BYTES_MIN,
+)
+from yjs_store.slicing import slices
+from yjs_store.update_v1 import Ranges, beyond, covers, joined, read_ranges, united, write_deletes
 
 EMPTY_UPDATE = b"\x00\x00"
 EMPTY_STATE_VECTOR = b"\x00"
@@ -81,6 +88,26 @@ def diff(update: bytes, state_vector: bytes) -> bytes:
     _check_count(state_vector)
     with _refusing("not an update or not a state vector"):
         return pycrdt.get_update(update, state_vector)
+
+
+def cut(update: bytes) -> list[bytes]:
+    """Return the content of an update in pieces, in an order that integrates each in a moment.
+
+    A Doc joins the structs of one update in time quadratic to their number.
+    """
+    if len(update) <= SLICE_STRUCTS * STRUCT_BYTES_MIN:
+        return [update]
+    try:
+        return slices(update, SLICE_STRUCTS)
+    except UpdateRefused:
+        # Stored by a version that took what this one refuses: as slow as it was then.
+        return [update]
+
+
+def delete_everything(state_vector: bytes) -> bytes:
+    """Return the update that deletes all that a replica at ``state_vector`` has."""
+    clocks = parse_state_vector(state_vector)
+    return write_deletes({client: [(0, clock)] for client, clock in clocks.items() if clock})
 
 
 def parse_delete_set(update_without_structs: bytes) -> DeleteSet:
@@ -361,7 +388,7 @@ def fold(updates: Sequence[bytes]) -> tuple[bytes, Content]:
         UpdateRefused: an update does not decode.
         IntegrationFailed: the decoder failed.
     """
-    replica = Replica(updates)
+    replica = Replica([piece for update in updates for piece in cut(update)])
     content = replica.content()
     if content.waits:
         # Of two values of one key a Doc deletes the loser by itself, so its deletes count too.

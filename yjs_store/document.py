@@ -1,39 +1,37 @@
-"""One live document: gathers updates, folds them into rows, answers from what is durable."""
+"""One live document: gathers updates, folds them into rows, answers from what is durable.
+
+What a client sends is cleared (``clearing``) or tried (``trials``) before it is gathered.
+"""
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from yjs_store import crdt, format
+from yjs_store.clearing import Clearing
 from yjs_store.committer import ELSEWHERE, Committer, Elsewhere
-from yjs_store.errors import Damaged, DocumentFailed, StoreError, UpdateRefused, UpdateTooLarge
+from yjs_store.errors import (
+    Damaged,
+    DocumentFailed,
+    FoldFailed,
+    StoreError,
+    TrialsFull,
+    UpdateRefused,
+    UpdateTooLarge,
+)
 from yjs_store.limits import (
     FOLD_BYTES_MAX,
     FOLD_UPDATES_MAX,
+    INLINE_WORK_MAX,
     JOURNAL_ROW_BYTES_MAX,
+    ROW_STRUCTS_MAX,
     UPDATE_BYTES_MAX,
 )
 from yjs_store.records import Append, Head, JournalRow, Receipt
-
-
-class Sender(Protocol):
-    """Who handed in an update, and hears what became of it. Each update is answered once."""
-
-    def stored(self, update: bytes, receipt: Receipt, *, news: bool) -> None:
-        """Hear that the update is durable; ``news`` is False when it repeated what was known."""
-
-    def refused(self, update: bytes, error: StoreError) -> None:
-        """Hear that it was not stored; the error says why and whether to try again."""
-
-
-class Submission(NamedTuple):
-    """An update that was handed in, and by whom."""
-
-    update: bytes
-    sender: Sender
-    repeats: bool
+from yjs_store.submissions import Sender, Submission, Suspects
+from yjs_store.trial import Passed, Verdict
 
 
 class Listener(Protocol):
@@ -46,14 +44,34 @@ class Listener(Protocol):
         """Hear that the document must be closed and loaded again."""
 
 
+class Trials(Protocol):
+    """Who tries what may not be integrated untried; see ``trials.Trials``."""
+
+    def admit(self, byte_length: int) -> bool:
+        """Say whether so much more may wait; if so, it is counted until ``dismiss``."""
+
+    def dismiss(self, byte_length: int) -> None:
+        """Hear that so much has its answer."""
+
+    def take(self, document: "Document") -> None:
+        """Hear that a document has suspects; they are asked for with ``begin_trial``."""
+
+    def recover(self, document: "Document") -> None:
+        """Hear that the decoder failed on a round, which is tried with ``round_updates``."""
+
+
 @dataclass(slots=True)
 class _Round:
-    """What one fold took, by what will be said of it."""
+    """What one fold took, by what will be said of it.
+
+    ``to_integrate`` is what becomes part of the replica only when it is durable.
+    """
 
     taken: list[Submission]
     stored: list[Submission] = field(default_factory=list)
     known: list[Submission] = field(default_factory=list)
     refused: list[tuple[Submission, StoreError]] = field(default_factory=list)
+    to_integrate: tuple[bytes, ...] = ()
 
 
 class Document:
@@ -72,6 +90,7 @@ class Document:
         clock_ms: Callable[[], int],
         settled: Callable[["Document"], None],
         store_oversized: Callable[["Document", bytes], None],
+        trials: Trials,
     ) -> None:
         self.head = head
         self.error: StoreError | None = None
@@ -80,6 +99,10 @@ class Document:
         self._tell_settled = settled
         self._store_oversized = store_oversized
         self._replica = crdt.Replica(updates)
+        self._trials = trials
+        self._clearing = Clearing(sum(map(len, updates)))
+        self._suspects = Suspects()
+        self._is_recovering = False
         self._gathered: list[Submission] = []
         self._round: _Round | None = None
         self._is_marked = False
@@ -95,7 +118,7 @@ class Document:
     @property
     def is_settled(self) -> bool:
         """Whether everything submitted is durable or refused."""
-        return self._round is None and not self._gathered
+        return self._round is None and not self._gathered and not self._suspects
 
     # ---- in ---------------------------------------------------------------------------------
 
@@ -111,8 +134,35 @@ class Document:
             error = UpdateTooLarge("the update", len(update), UPDATE_BYTES_MAX)
             sender.refused(update, error)
         else:
-            self._gathered.append(Submission(update, sender, repeats))
-            self._mark()
+            submission = Submission(update, sender, repeats)
+            if self._suspects.has_from(sender):
+                # Its updates are integrated in the order in which they came.
+                self._suspect(submission)
+            else:
+                self._clear(submission)
+
+    def _clear(self, submission: Submission) -> None:
+        try:
+            structs = self._clearing.clear(submission.update)
+        except UpdateRefused as error:
+            submission.sender.refused(submission.update, error)
+            return
+        if structs is None:
+            self._suspect(submission)
+        else:
+            self._gather(submission._replace(structs=structs))
+
+    def _suspect(self, submission: Submission) -> None:
+        if self._trials.admit(len(submission.update)):
+            self._suspects.add(submission)
+            self._trials.take(self)
+        else:
+            error = TrialsFull("too much waits to be tried")
+            submission.sender.refused(submission.update, error)
+
+    def _gather(self, submission: Submission) -> None:
+        self._gathered.append(submission)
+        self._mark()
 
     def _mark(self) -> None:
         if self._round is None and not self._is_marked:
@@ -185,9 +235,10 @@ class Document:
         Raises:
             UpdateRefused: ``state_vector`` does not decode.
             Damaged: what is stored does not decode any more; the listeners have heard of it.
+            DocumentFailed: as ``Damaged``, of what was taken since it was loaded.
         """
         assert self._round is None, "what is not durable must not be seen (P1)"
-        with self._failing_when_unreadable():
+        with self._failing_when_asked():
             return self._replica.diff(state_vector)
 
     def state_vector(self) -> bytes:
@@ -197,7 +248,7 @@ class Document:
             Damaged: as ``diff``.
         """
         assert self._round is None, "what is not durable must not be seen (P1)"
-        with self._failing_when_unreadable():
+        with self._failing_when_asked():
             return self._replica.state_vector()
 
     @contextlib.contextmanager
@@ -208,6 +259,112 @@ class Document:
             damaged = Damaged(self.name, "content", "Yjs updates", str(error))
             self.failed(damaged)
             raise damaged from error
+
+    @contextlib.contextmanager
+    def _failing_when_asked(self) -> Iterator[None]:
+        """Fail the document, too, when the decoder fails on what it took before."""
+        with self._failing_when_unreadable():
+            try:
+                yield
+            except crdt.StartUnreadable:
+                raise
+            except crdt.IntegrationFailed as error:
+                failed = DocumentFailed(self.name, str(error))
+                self.failed(failed)
+                raise failed from error
+
+    # ---- the trials' side -------------------------------------------------------------------
+
+    def begin_trial(self) -> tuple[list[bytes], Sequence[Submission]]:
+        """Return what is on its way into the document, and what is to be tried on top of it.
+
+        Whoever reads the stored document after this call has what was durable before.
+        """
+        taken = self._round.taken if self._round is not None else []
+        self._clearing.begin_trial()
+        suspects = self._suspects.begin()
+        return [submission.update for submission in (*taken, *self._gathered)], suspects
+
+    def end_trial(self, suspects: Sequence[Submission], verdicts: Sequence[Verdict]) -> None:
+        """Hear the verdicts on the first of what ``begin_trial`` returned; at least one."""
+        if self.error is not None:
+            return  # they have been answered
+        self._suspects.end(len(verdicts))
+        for submission, verdict in zip(suspects, verdicts, strict=False):
+            self._trials.dismiss(len(submission.update))
+            if isinstance(verdict, Passed):
+                self._clearing.end_trial(verdict.nesting)
+                self._gather(submission._replace(structs=verdict.structs, passed=verdict))
+            else:
+                self._refuse_all_of(submission, UpdateRefused(verdict.reason))
+        self._release_cleared()
+        self._go_on()
+
+    def fail_trial(self, suspects: Sequence[Submission], error: StoreError) -> None:
+        """Hear that there are no verdicts on what ``begin_trial`` returned."""
+        if self.error is not None:
+            return
+        self._suspects.end(len(suspects))
+        for submission in suspects:
+            self._trials.dismiss(len(submission.update))
+            self._refuse_all_of(submission, error)
+        self._go_on()
+
+    def _refuse_all_of(self, submission: Submission, error: StoreError) -> None:
+        """Refuse an update, and what waits behind it: nobody makes us try one after the other."""
+        submission.sender.refused(submission.update, error)
+        for follower in self._suspects.remove_all_of(submission.sender):
+            self._trials.dismiss(len(follower.update))
+            follower.sender.refused(follower.update, error)
+
+    def _release_cleared(self) -> None:
+        """Gather what waited only for another of its sender."""
+        work_left = INLINE_WORK_MAX
+
+        def clear(submission: Submission) -> Submission | None:
+            nonlocal work_left
+            try:
+                structs = self._clearing.clear(submission.update) if work_left > 0 else None
+            except UpdateRefused:
+                # The trial finds the same, and in its turn.
+                return None
+            if structs is None:
+                return None
+            work_left -= structs
+            return submission._replace(structs=structs)
+
+        for submission in self._suspects.release(clear):
+            self._trials.dismiss(len(submission.update))
+            self._gather(submission)
+
+    def _go_on(self) -> None:
+        if self._suspects:
+            self._trials.take(self)
+        elif self.is_settled:
+            self._release_waiters()
+            self._tell_settled(self)
+
+    @property
+    def round_updates(self) -> list[Submission]:
+        """What was taken into the round that the decoder failed on."""
+        return [] if self._round is None else self._round.taken
+
+    def recover(self, updates: Sequence[bytes], verdicts: Sequence[Verdict]) -> None:
+        """Begin anew with what is durable, and with what of the round has passed its trial."""
+        if self._round is None or self.error is not None:
+            return
+        taken, self._round = self._round.taken, None
+        self._replica = crdt.Replica(updates)
+        passed: list[Submission] = []
+        for submission, verdict in zip(taken, verdicts, strict=True):
+            if isinstance(verdict, Passed):
+                passed.append(submission._replace(structs=verdict.structs, passed=verdict))
+            else:
+                # P5: the culprit must not come back with the same bytes.
+                submission.sender.refused(submission.update, UpdateRefused(verdict.reason))
+        self._gathered[:0] = passed
+        self._is_recovering = True
+        self._mark()
 
     # ---- the committer's side ---------------------------------------------------------------
 
@@ -222,11 +379,15 @@ class Document:
         except Damaged:
             return None
         except crdt.IntegrationFailed as error:
-            self.failed(DocumentFailed(self.name, str(error)))
-            return None
+            if self._is_recovering:
+                # It has passed its trial, and still: nobody knows what to do but to load again.
+                self.failed(DocumentFailed(self.name, str(error)))
+                return None
+            self._trials.recover(self)
+            return ELSEWHERE
         if row_update is None:
             return None
-        if len(row_update) > JOURNAL_ROW_BYTES_MAX:
+        if self._round.to_integrate or len(row_update) > JOURNAL_ROW_BYTES_MAX:
             self._store_oversized(self, row_update)
             return ELSEWHERE
         now_ms = self._clock_ms()
@@ -243,17 +404,28 @@ class Document:
 
     def _take(self) -> list[Submission]:
         """Take what fits into one row, oldest first; at least one submission."""
-        count = byte_length = 0
+        count = byte_length = structs = 0
         for submission in self._gathered:
             byte_length += len(submission.update)
-            if count == FOLD_UPDATES_MAX or (count and byte_length > FOLD_BYTES_MAX):
+            structs += submission.structs
+            is_full = (
+                count == FOLD_UPDATES_MAX
+                or byte_length > FOLD_BYTES_MAX
+                or structs > ROW_STRUCTS_MAX
+                or submission.is_large
+            )
+            if count and is_full:
                 break
             count += 1
+            if submission.is_large:
+                break
         taken, self._gathered = self._gathered[:count], self._gathered[count:]
         return taken
 
     def _integrate(self, current: _Round) -> bytes | None:
         """Integrate what decodes, note the rest as refused; return what is new as one update."""
+        if current.taken and current.taken[0].is_large:
+            return _take_large(current, current.taken[0])
         parts = [
             submission.update
             for submission in current.taken
@@ -294,19 +466,38 @@ class Document:
         else:
             self._settle(replace(append.after.head, document_id=document_id), append.row)
 
-    def settled_oversized(self, head: Head, update: bytes) -> None:
-        """Hear that the update that was too large for a row is durable, in a snapshot."""
+    async def settled_oversized(self, head: Head, update: bytes) -> None:
+        """Hear that what must not become a row is durable, in a snapshot."""
+        current = self._round
+        for piece in () if current is None else current.to_integrate:
+            if self._round is not current:
+                return  # it failed meanwhile
+            try:
+                self._replica.integrate(piece)
+            except crdt.IntegrationFailed as error:
+                self.failed(DocumentFailed(self.name, str(error)))
+            # So that nobody waits for more than one piece.
+            await asyncio.sleep(0)
         self._settle(head, format.seal_row(head.uid, head.last_seq, head.updated_ms, update))
 
-    def refused_oversized(self, error: UpdateRefused) -> None:
-        """Hear that the update that was too large for a row cannot be kept at all.
+    def refused_oversized(self, error: UpdateRefused | FoldFailed) -> None:
+        """Hear that what must not become a row cannot be kept, or was too much for the fold.
 
-        The replica has it already, so the document must be loaded again without it. Only who
-        sent it is told of the refusal (P5).
+        Only who sent it is told of the refusal (P5). A replica that has it already is of no use
+        any more.
         """
-        if self._round is not None:
-            self._round.refused.extend((submission, error) for submission in self._round.stored)
-        self.failed(DocumentFailed(self.name, f"an update was refused: {error}"))
+        current = self._round
+        if current is None:
+            return
+        if current.to_integrate:
+            current.refused += [(submission, error) for submission in current.stored]
+            current.stored = []
+            self._settle(self.head, None)
+        elif isinstance(error, FoldFailed):
+            self.failed(error)
+        else:
+            current.refused += [(submission, error) for submission in current.stored]
+            self.failed(DocumentFailed(self.name, f"an update was refused: {error}"))
 
     def _settle(self, head: Head, row: JournalRow | None) -> None:
         """Tell everybody of what is durable now."""
@@ -314,6 +505,7 @@ class Document:
         if current is None:
             return  # it failed meanwhile
         self._round = None
+        self._is_recovering = False
         self.head = head
         callbacks, self._when_durable = self._when_durable, []
         for callback in callbacks:
@@ -340,10 +532,12 @@ class Document:
         self.error = error
         current, self._round = self._round or _Round([]), None
         gathered, self._gathered = self._gathered, []
+        suspects = self._suspects.remove_all()
+        self._trials.dismiss(sum(len(submission.update) for submission in suspects))
         culprits = {id(submission) for submission, _ in current.refused}
         for submission, refusal in current.refused:
             submission.sender.refused(submission.update, refusal)
-        for submission in [*current.taken, *gathered]:
+        for submission in [*current.taken, *gathered, *suspects]:
             if id(submission) not in culprits:
                 submission.sender.refused(submission.update, error)
         self._when_durable.clear()
@@ -357,6 +551,19 @@ class Document:
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
+
+
+def _take_large(current: _Round, submission: Submission) -> bytes | None:
+    """Note what is stored of an update that must not become a row: it has been tried."""
+    passed = submission.passed
+    assert passed is not None, "only its trial says that it is large"
+    if not passed.is_news:
+        current.known.append(submission)
+        return None
+    current.stored.append(submission)
+    merged = submission.update if passed.merged is None else passed.merged
+    current.to_integrate = passed.pieces or (merged,)
+    return merged
 
 
 def _merge_decodable(

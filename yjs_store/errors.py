@@ -6,7 +6,8 @@
     ├── StoreUnavailable      nothing was stored; the same call may be made again
     │   ├── StoreBusy         somebody else holds the database's lock
     │   ├── StoreFull         no room on the disk
-    │   └── StoreFailing      the disk or the file refuses: I/O error, read-only, removed
+    │   ├── StoreFailing      the disk or the file refuses: I/O error, read-only, removed
+    │   └── TrialsFull        too much waits to be tried
     ├── StoreUnusable         the store cannot be opened until a person changes something
     │   ├── StoreInUse        another process has it open
     │   └── StoreTooNew       written by a newer version of this software
@@ -17,6 +18,8 @@
     ├── DocumentMissing       nothing is stored under this name
     ├── DocumentFailed        this live document must be closed and loaded again
     ├── FoldFailed            the fold process died or hung; nothing was changed
+    ├── TrialFailed           the trial process did not answer; nothing was changed
+    ├── Poisoned              what is stored ends the process that reads it
     ├── NameRefused           not a document name
     ├── EntryMissing          the quarantine has no such entry, or not its bytes
     ├── SessionRefused        a session that is not kept: too many, or too large
@@ -66,6 +69,10 @@ class StoreFull(StoreUnavailable):
 
 class StoreFailing(StoreUnavailable):
     """The disk or the file refuses: I/O error, read-only, removed, permission lost."""
+
+
+class TrialsFull(StoreUnavailable):
+    """Too much waits to be tried before it may be integrated; nothing was stored."""
 
 
 class StoreUnusable(StoreError):
@@ -151,6 +158,24 @@ class FoldFailed(StoreError):
 
     def __init__(self, document: str, why: str) -> None:
         super().__init__(f"document {document!r} could not be folded: {why}")
+        self.document = document
+        self.why = why
+
+
+class TrialFailed(StoreError):
+    """What was to be tried could not be, by no fault of its own; nothing was stored."""
+
+    def __init__(self, document: str, why: str) -> None:
+        super().__init__(f"an update of document {document!r} could not be tried: {why}")
+        self.document = document
+        self.why = why
+
+
+class Poisoned(StoreError):
+    """The decoder dies or hangs on what is stored; it was not used, and others are not hurt."""
+
+    def __init__(self, document: str, why: str) -> None:
+        super().__init__(f"document {document!r} is poisoned: {why}")
         self.document = document
         self.why = why
 

@@ -30,9 +30,8 @@ class FoldProcess:
             FoldFailed: the process died or took too long.
         """
         head = stored.sealed_head.head
-        byte_length = head.journal_bytes + head.snapshot_bytes
-        # An update that no row took has been seen by nobody but the trial process.
-        if byte_length <= FOLD_INLINE_BYTES and extra is None:
+        byte_length = head.journal_bytes + head.snapshot_bytes + len(extra or b"")
+        if byte_length <= FOLD_INLINE_BYTES:
             return await asyncio.to_thread(folding.fold_stored, stored, extra, now_ms)
 
         async def job(pipes: Pipes) -> folding.Folded | StoreError:

@@ -58,6 +58,47 @@ SNAPSHOT_BYTES_MAX: Final = 1024 * MIB
 # this size goes into a snapshot at once.
 JOURNAL_ROW_BYTES_MAX: Final = 3 * MIB // 2
 
+# Structs in one row: a Doc takes them in time quadratic to their number, so many a millisecond
+# and a half; an update that has more goes into a snapshot, where what can be joined is joined.
+ROW_STRUCTS_MAX: Final = 2048
+# Structs of one piece of an update that is integrated piece by piece: 256 take 0.1 ms.
+SLICE_STRUCTS: Final = 256
+# The least that a struct takes in an update.
+STRUCT_BYTES_MIN: Final = 2
+# The least that a struct takes that is a type within another: kind, its parent, which type.
+TYPE_BYTES_MIN: Final = 4
+
+# Structs and values of one update that are inspected in the event loop, where everybody waits:
+# some two milliseconds. What has more goes to the trial process.
+INLINE_WORK_MAX: Final = 2000
+# Bytes of one update that are decoded and integrated in the event loop untried.
+INLINE_BYTES_MAX: Final = 1 * MIB
+
+# What is tried at a time of one document; then it is the turn of the next.
+TRIAL_UPDATES_MAX: Final = 64
+TRIAL_BYTES_MAX: Final = 4 * MIB
+# When it has taken this long, what is left waits for the next turn.
+TRIAL_TURN_S: Final = 1.0
+# What waits for its trial in one store. Each connection has its own bound below this.
+TRIAL_WAITING_BYTES_MAX: Final = 512 * MIB
+# Processor time of one update's trial, and how many bytes of document and update add a second:
+# ten times what honest ones need. Who is refused for it took this much, once for a connection.
+TRIAL_CPU_S: Final = 5
+TRIAL_CPU_BYTES_PER_S: Final = 2 * MIB
+# Only what neither works nor ends takes this long: a process that somebody has stopped.
+TRIAL_TIMEOUT_S: Final = 300.0
+# Memory of the trial process: Python and the libraries; and a struct of three bytes takes some
+# 200 in a Doc, of which there are two.
+TRIAL_MEMORY_BASE_BYTES: Final = 512 * MIB
+TRIAL_MEMORY_PER_BYTE: Final = 128
+TRIAL_MEMORY_BYTES_MAX: Final = 6 * 1024 * MIB
+# The stack of a trial, which is what every system gives; and of a server, so that what the one
+# survives the other survives. Only address space is taken in advance.
+TRIAL_STACK_BYTES: Final = 8 * MIB
+SERVER_STACK_BYTES: Final = 64 * MIB
+# Documents that killed a trial at their opening, remembered so that it is not done again.
+POISONED_MAX: Final = 10_000
+
 # Room on the disk that checkpoints leave to the journal.
 DISK_RESERVE_BYTES: Final = 64 * MIB
 
@@ -193,6 +234,10 @@ assert FOLD_BYTES_MAX < JOURNAL_ROW_BYTES_MAX <= UPDATE_BYTES_MAX
 assert FOLD_BYTES_MAX <= UPDATE_BYTES_MAX <= COMMIT_BYTES_MAX * 4
 assert SNAPSHOT_CHUNK_BYTES <= SNAPSHOT_BYTES_MAX
 assert UPDATE_BYTES_MAX < SNAPSHOT_BYTES_MAX
+assert INLINE_BYTES_MAX <= JOURNAL_ROW_BYTES_MAX <= UPDATE_BYTES_MAX <= TRIAL_WAITING_BYTES_MAX
+assert FOLD_UPDATES_MAX <= ROW_STRUCTS_MAX
+assert INLINE_WORK_MAX <= ROW_STRUCTS_MAX
+assert TRIAL_STACK_BYTES < SERVER_STACK_BYTES
 assert RETRY_FIRST_S <= RETRY_MAX_S
 assert SESSIONS_PER_USER_MAX < SESSIONS_MAX
 assert SESSION_WATCH_S < 0.1

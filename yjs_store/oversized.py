@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from yjs_store.document import Document
-from yjs_store.errors import DocumentFailed, StoreError, UpdateRefused
+from yjs_store.errors import DocumentFailed, FoldFailed, StoreError, UpdateRefused
 from yjs_store.records import Head
 from yjs_store.retrying import Retrier, StorageState
 
@@ -51,8 +51,8 @@ class OversizedGuard:
     async def _run(self, document: Document, update: bytes, retrier: Retrier) -> None:
         try:
             head = await retrier.run(lambda: self._store(document, update))
-            document.settled_oversized(head, update)
-        except UpdateRefused as error:
+            await document.settled_oversized(head, update)
+        except (UpdateRefused, FoldFailed) as error:
             document.refused_oversized(error)
         except StoreError as error:
             document.failed(error)

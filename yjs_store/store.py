@@ -23,6 +23,7 @@ from yjs_store.errors import (
     DocumentMissing,
     StoreError,
     UpdateRefused,
+    WriterSuperseded,
 )
 from yjs_store.heads import fresh_head, tombstone
 from yjs_store.health import Degradation, Trouble
@@ -49,6 +50,7 @@ from yjs_store.salvage import SalvagePlan, plan
 from yjs_store.salvaging import carry_out, give_up, load_remains
 from yjs_store.scrubber import Scrubber, ScrubState
 from yjs_store.sessions import SessionBook
+from yjs_store.trials import TrialCounts, Trials, assemble_cut
 from yjs_store.urls import sqlite_path
 
 # Below this, checking and merging takes less time than handing it to a thread.
@@ -88,6 +90,7 @@ class Store:
         self._committer = Committer(backend)
         self._checkpointer = Checkpointer(backend, self._committer, self._opened, clock_ms)
         self._guard = OversizedGuard(self._store_oversized)
+        self._trials = Trials(self._load_for_trial)
         self._keeper = Keeper(policy, self._run_checkpoint, self._trim, chance)
         self._sessions = SessionBook(backend.sessions, clock_ms)
         self._quarantine = Quarantine(backend.quarantine, self.append, clock_ms)
@@ -136,7 +139,17 @@ class Store:
             self._clock_ms,
             self._document_settled,
             self._guard.take,
+            self._trials,
         )
+
+    async def _load_for_trial(self, live: Head) -> StoredDocument:
+        """Read what is stored of an open document; of a new one, that it is empty."""
+        stored = await self._backend.load(live.name)
+        if stored is None and live.document_id == 0:
+            return StoredDocument(format.seal_head(live), None, (), ())
+        if stored is None or stored.sealed_head.head.uid != live.uid:
+            raise WriterSuperseded(live.name)
+        return stored
 
     def _document_settled(self, document: Document) -> None:
         if document.error is None:
@@ -347,7 +360,8 @@ class Store:
     @property
     def failing_because(self) -> str | None:
         """Why storage does not take writes at the moment; None when it does."""
-        return self._committer.state.failing_because or self._guard.state.failing_because
+        states = (self._committer.state, self._guard.state, self._trials.state)
+        return next((state.failing_because for state in states if state.failing_because), None)
 
     def degradations(self) -> list[Degradation]:
         """Return everything that is not well; empty on a good day."""
@@ -366,7 +380,7 @@ class Store:
     @property
     def failing_since_s(self) -> float | None:
         """Since when it does not, on the event loop's clock; None when it does."""
-        states = (self._committer.state, self._guard.state)
+        states = (self._committer.state, self._guard.state, self._trials.state)
         since_s = [state.failing_since_s for state in states if state.failing_since_s is not None]
         return min(since_s, default=None)
 
@@ -378,6 +392,11 @@ class Store:
         """
         is_failing = self._committer.state.failing_since_s is not None
         return is_failing or self._guard.is_failing_for(name)
+
+    @property
+    def trial_counts(self) -> TrialCounts:
+        """How much was tried before it was integrated, and how much waits for that."""
+        return self._trials.counts
 
     @property
     def store_breaker(self) -> Breaker:
@@ -400,7 +419,9 @@ class Store:
     async def wait_settled(self) -> None:
         """Wait until everything submitted so far is durable or refused."""
         await self._committer.wait_idle()
-        while self._guard.is_busy:
+        while self._guard.is_busy or self._trials.is_busy:
+            await self._trials.wait_idle()
+            await self._committer.wait_idle()
             await self._guard.wait_idle()
             await self._committer.wait_idle()
 
@@ -417,6 +438,7 @@ class Store:
             asyncio.create_task(self._sessions.wait_stopped()),
             asyncio.create_task(self._quarantine.wait_stopped()),
             asyncio.create_task(self._cleaner.wait_stopped()),
+            asyncio.create_task(self._trials.wait_broken()),
         ]
         if self._scrubber is not None:
             tasks.append(asyncio.create_task(self._scrubber.wait_stopped()))
@@ -438,11 +460,13 @@ class Store:
         await self._quarantine.close()
         await self._keeper.close()
         self._guard.begin_closing()
+        self._trials.begin_closing()
         self._committer.begin_closing()
         # Before the committer stops: an update that is found to be oversized only when its
         # round is folded is published between two commits.
         await self.wait_settled()
         await self._committer.close()
+        await self._trials.close()
         await self._checkpointer.close()
         await self._opened.close()
         await self._backend.close()
@@ -488,5 +512,5 @@ async def _assemble(stored: StoredDocument) -> tuple[Head, list[bytes]]:
     if head.deleted_ms is not None:
         raise DocumentDeleted(head.name)
     if head.journal_bytes + head.snapshot_bytes <= _ASSEMBLE_INLINE_BYTES:
-        return format.assemble(stored)
-    return await asyncio.to_thread(format.assemble, stored)
+        return head, assemble_cut(stored)
+    return head, await asyncio.to_thread(assemble_cut, stored)

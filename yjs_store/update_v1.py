@@ -85,6 +85,11 @@ def whole_part(beginning: bytes) -> bytes:
     return var_uint(len(runs)) + b"".join(written) + _write_delete_set(deletes)
 
 
+def write_deletes(deletes: Ranges) -> bytes:
+    """Return an update that only deletes these clocks."""
+    return var_uint(0) + _write_delete_set(deletes)
+
+
 @dataclass(slots=True)
 class _Run:
     """Structs of one client, one after the other, and where their bytes are."""

@@ -1,0 +1,150 @@
+"""Tries updates that nobody has looked at yet on a copy of their document. Pure.
+
+It runs in the trial process, for what it finds out may be that its process dies. What passes has
+been through all that will be done with it: inspected in full, merged, integrated into what is
+durable, encoded, decoded again as other clients do, and deleted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from yjs_store import crdt
+from yjs_store.errors import UpdateRefused
+from yjs_store.inspection import inspect
+from yjs_store.limits import (
+    JOURNAL_ROW_BYTES_MAX,
+    ROW_STRUCTS_MAX,
+    TYPE_NESTING_MAX,
+)
+from yjs_store.nesting import nesting
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a job for the trial process consists of, beside the stored document.
+
+    With ``is_check`` the document itself is tried in full, and not only read.
+    """
+
+    assumed_count: int
+    suspect_count: int
+    is_check: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """An update to be tried; ``repeats`` as in ``Document.submit``."""
+
+    update: bytes
+    repeats: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What a document needs to know of an update that may be integrated.
+
+    ``merged`` is what is stored of it, None when that is the very bytes that were sent. ``pieces``
+    are the content cut so that each is integrated in a moment, empty when it is one such piece.
+    One that ``is_large`` must not become a row: reading it would take too long at each load.
+    ``nesting`` is how deep the types of its document are nested with it. ``is_news`` is False
+    when it only repeats what was known.
+    """
+
+    merged: bytes | None
+    pieces: tuple[bytes, ...]
+    is_large: bool
+    is_news: bool
+    nesting: int
+    structs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why an update may not be integrated, for its sender."""
+
+    reason: str
+
+
+Verdict = Passed | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Word that the document is read, and that the first update is begun."""
+
+
+class Bench:
+    """A copy of a document on which one update after the other is tried."""
+
+    def __init__(self, updates: Sequence[bytes]) -> None:
+        """Start from what is durable.
+
+        Raises:
+            IntegrationFailed: the decoder failed on that.
+        """
+        self._updates = [piece for update in updates for piece in crdt.cut(update)]
+        self._replica = crdt.Replica(self._updates)
+        self._replica.content()
+
+    def assume(self, update: bytes) -> None:
+        """Add an update that is on its way into the document; one that fails is left out."""
+        try:
+            pieces = crdt.cut(crdt.merge([update]))
+            self._integrate(pieces)
+        except (UpdateRefused, crdt.IntegrationFailed):
+            self._begin_anew()
+        else:
+            self._updates += pieces
+
+    def check(self) -> None:
+        """Do with the document as it is all that is done with documents.
+
+        Raises:
+            IntegrationFailed, UpdateRefused: the decoder failed on it.
+        """
+        self._handle_as_clients_do()
+
+    def judge(self, suspect: Suspect) -> Verdict:
+        """Try an update; one that passes counts for those that come after it."""
+        try:
+            findings = inspect(suspect.update)
+            merged = crdt.merge([suspect.update])
+            pieces = crdt.cut(merged)
+            is_news = self._integrate(pieces)
+            depth = self._handle_as_clients_do()
+        except (UpdateRefused, crdt.IntegrationFailed) as error:
+            self._begin_anew()
+            return Failed(str(error))
+        if depth > TYPE_NESTING_MAX and findings.types:
+            self._begin_anew()
+            return Failed(f"types are nested {depth} deep; the bound is {TYPE_NESTING_MAX}")
+        self._updates += pieces
+        return Passed(
+            merged=None if merged == suspect.update else merged,
+            pieces=() if len(pieces) == 1 else tuple(pieces),
+            is_large=len(merged) > JOURNAL_ROW_BYTES_MAX or findings.structs > ROW_STRUCTS_MAX,
+            is_news=is_news or not suspect.repeats,
+            nesting=depth,
+            structs=findings.structs,
+        )
+
+    def _integrate(self, pieces: Sequence[bytes]) -> bool:
+        # All of them, also after the first that is news.
+        is_news = [self._replica.integrate_news(piece) for piece in pieces]
+        return any(is_news)
+
+    def _handle_as_clients_do(self) -> int:
+        """Encode, decode and delete everything; return how deep types are nested.
+
+        Raises:
+            UpdateRefused, IntegrationFailed: the decoder failed on the way.
+        """
+        whole = self._replica.diff(crdt.EMPTY_STATE_VECTOR)
+        other = crdt.Replica([whole])
+        other.content()
+        other.integrate(crdt.delete_everything(other.state_vector()))
+        other.content()
+        return nesting(whole)
+
+    def _begin_anew(self) -> None:
+        self._replica = crdt.Replica(self._updates)

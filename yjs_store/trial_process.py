@@ -1,0 +1,124 @@
+"""Has updates tried in a process of its own, and finds out which of them ended it."""
+
+import signal
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from yjs_store.errors import Poisoned, StoreError, TrialFailed
+from yjs_store.fold_pipe import job_messages
+from yjs_store.limits import TRIAL_TIMEOUT_S
+from yjs_store.records import StoredDocument
+from yjs_store.trial import Failed, Order, Passed, Ready, Suspect, Verdict
+from yjs_store.worker_process import Pipes, WorkerFailed, WorkerProcess
+
+# How a decoder ends its process. Whatever else ended it may have come from outside.
+_GUILTY: Final = {
+    signal.SIGSEGV,
+    signal.SIGABRT,
+    signal.SIGBUS,
+    signal.SIGILL,
+    signal.SIGFPE,
+    signal.SIGXCPU,
+}
+
+
+class TrialProcess:
+    """One process that tries, one document at a time."""
+
+    def __init__(self) -> None:
+        self.worker = WorkerProcess("yjs_store.trial_worker", "trial")
+
+    async def judge(
+        self, stored: StoredDocument, assumed: Sequence[bytes], suspects: Sequence[Suspect]
+    ) -> list[Verdict]:
+        """Return verdicts for the first of the suspects, for one at least.
+
+        Each is tried on top of those that passed before it. ``assumed`` is what is on its way
+        into the document and has been cleared elsewhere.
+
+        Raises:
+            Poisoned: the decoder fails on what is stored.
+            TrialFailed: the process was ended twice, and not by a suspect.
+            Damaged: what is stored is not what was written.
+        """
+        name = stored.sealed_head.head.name
+        verdicts: list[Verdict] = []
+        for is_second in (False, True):
+            talk = _Talk(stored, assumed, suspects)
+            verdicts = talk.verdicts
+            try:
+                await self.worker.ask(talk.run, TRIAL_TIMEOUT_S)
+            except WorkerFailed as error:
+                if not talk.is_ready:
+                    if is_second:
+                        raise TrialFailed(name, str(error)) from error
+                    # It may be something of what nobody has tried.
+                    assumed = ()
+                    continue
+                if error.signal in _GUILTY or (is_second and not verdicts):
+                    verdicts.append(Failed(f"the decoder fails on it: {error}"))
+            if verdicts:
+                break
+        return verdicts
+
+    async def check(self, stored: StoredDocument) -> None:
+        """Return when the document can be read, encoded and deleted.
+
+        Raises:
+            Poisoned: it cannot.
+            TrialFailed: the process was ended from outside.
+            Damaged: what is stored is not what was written.
+        """
+        name = stored.sealed_head.head.name
+        talk = _Talk(stored, (), (), is_check=True)
+        try:
+            await self.worker.ask(talk.run, TRIAL_TIMEOUT_S)
+        except WorkerFailed as error:
+            if error.signal in _GUILTY:
+                raise Poisoned(name, str(error)) from error
+            raise TrialFailed(name, str(error)) from error
+
+    async def close(self) -> None:
+        """End the process."""
+        await self.worker.close()
+
+
+class _Talk:
+    """One job for the process; what it said so far stays when it dies."""
+
+    def __init__(
+        self,
+        stored: StoredDocument,
+        assumed: Sequence[bytes],
+        suspects: Sequence[Suspect],
+        *,
+        is_check: bool = False,
+    ) -> None:
+        self.suspects = suspects
+        self.verdicts: list[Verdict] = []
+        self.is_ready = False
+        self._stored = stored
+        self._assumed = assumed
+        self._is_check = is_check
+
+    async def run(self, pipes: Pipes) -> None:
+        """Send the job and read what comes of it; see ``trial_worker.work``."""
+        await pipes.send(Order(len(self._assumed), len(self.suspects), self._is_check))
+        for message in job_messages(self._stored, None, 0):
+            await pipes.send(message)
+        for part in (*self._assumed, *self.suspects):
+            await pipes.send(part)
+        answer = await pipes.receive()
+        if isinstance(answer, StoreError):
+            raise answer
+        if isinstance(answer, Failed):
+            raise Poisoned(self._stored.sealed_head.head.name, answer.reason)
+        assert isinstance(answer, Ready), "a job begins with word of its document"
+        self.is_ready = True
+        while (answer := await pipes.receive()) is not None:
+            verdict, piece_count = answer
+            if isinstance(verdict, Passed):
+                pieces = [await pipes.receive() for _ in range(piece_count)]
+                verdict = replace(verdict, pieces=tuple(pieces))
+            self.verdicts.append(verdict)

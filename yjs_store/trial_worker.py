@@ -1,0 +1,111 @@
+"""The trial process: one document and the updates to try on it at a time; see ``worker``.
+
+What it is given may kill it, and it is bounded so that nobody else notices: in memory, processor
+time and stack. It says what it begins, so that the parent knows of what it died.
+"""
+
+import math
+import resource
+import time
+from dataclasses import replace
+
+from yjs_store import crdt, format
+from yjs_store.errors import StoreError
+from yjs_store.fold_pipe import read_job
+from yjs_store.limits import (
+    TRIAL_CPU_BYTES_PER_S,
+    TRIAL_CPU_S,
+    TRIAL_MEMORY_BASE_BYTES,
+    TRIAL_MEMORY_BYTES_MAX,
+    TRIAL_MEMORY_PER_BYTE,
+    TRIAL_STACK_BYTES,
+    TRIAL_TURN_S,
+)
+from yjs_store.trial import Bench, Failed, Order, Ready, Suspect, Verdict
+from yjs_store.worker import Read, Write, serve
+
+
+def main() -> None:
+    """Work until standard input ends."""
+    # The server has more of it, and what it starts would inherit that.
+    _lower(resource.RLIMIT_STACK, TRIAL_STACK_BYTES)
+    # A process that dies as planned leaves nothing to look at.
+    _lower(resource.RLIMIT_CORE, 0)
+    serve(work)
+
+
+def work(order: Order, read: Read, write: Write) -> None:
+    """Do one job: write that the document is ready, then verdicts on the first suspects."""
+    stored, _, _ = read_job(read(), read)
+    byte_length = stored.sealed_head.head.journal_bytes + stored.sealed_head.head.snapshot_bytes
+    assumed = [read() for _ in range(order.assumed_count)]
+    byte_length += sum(map(len, assumed))
+    suspects = [read() for _ in range(order.suspect_count)]
+    bound = byte_length + max((len(suspect.update) for suspect in suspects), default=0)
+    _lower(resource.RLIMIT_DATA, _memory_bytes(bound))
+    _bound_time(bound)
+    try:
+        bench = Bench(format.assemble(stored)[1])
+        del stored
+        for update in assumed:
+            bench.assume(update)
+        if order.is_check:
+            bench.check()
+    except StoreError as error:
+        write(error)
+        return
+    except (crdt.IntegrationFailed, MemoryError) as error:
+        write(Failed(_words(error)))
+        return
+    write(Ready())
+    began_s = time.monotonic()
+    for suspect in suspects:
+        _bound_time(bound)
+        _write_verdict(_judge(bench, suspect), write)
+        if time.monotonic() - began_s > TRIAL_TURN_S:
+            break
+    write(None)
+
+
+def _judge(bench: Bench, suspect: Suspect) -> Verdict:
+    try:
+        return bench.judge(suspect)
+    except MemoryError as error:
+        return Failed(_words(error))
+
+
+def _words(error: BaseException) -> str:
+    return "it takes too much memory" if isinstance(error, MemoryError) else str(error)
+
+
+def _write_verdict(verdict: Verdict, write: Write) -> None:
+    """Write a verdict, and its pieces one by one: so nobody has them twice."""
+    if isinstance(verdict, Failed):
+        write((verdict, 0))
+        return
+    write((replace(verdict, pieces=()), len(verdict.pieces)))
+    for piece in verdict.pieces:
+        write(piece)
+
+
+def _memory_bytes(byte_length: int) -> int:
+    needed = TRIAL_MEMORY_BASE_BYTES + byte_length * TRIAL_MEMORY_PER_BYTE
+    return min(needed, TRIAL_MEMORY_BYTES_MAX)
+
+
+def _bound_time(byte_length: int) -> None:
+    """End the process (SIGXCPU) when it works longer than this from now on."""
+    seconds = time.process_time() + TRIAL_CPU_S + byte_length / TRIAL_CPU_BYTES_PER_S
+    _lower(resource.RLIMIT_CPU, math.ceil(seconds))
+
+
+def _lower(which: int, bound: int) -> None:
+    """Set a soft limit; the hard one stays, so that the next job may have more."""
+    hard = resource.getrlimit(which)[1]
+    if hard != resource.RLIM_INFINITY:
+        bound = min(bound, hard)
+    resource.setrlimit(which, (bound, hard))
+
+
+if __name__ == "__main__":
+    main()

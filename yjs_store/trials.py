@@ -1,0 +1,179 @@
+"""Has the suspects of all documents tried: one trial at a time, the documents taking turns.
+
+A document whose round the decoder failed on comes first: until it is known who is to blame, all
+its clients wait.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+from yjs_store import crdt, format
+from yjs_store.document import Document
+from yjs_store.errors import DocumentFailed, Poisoned, StoreError
+from yjs_store.limits import TRIAL_WAITING_BYTES_MAX
+from yjs_store.records import Head, StoredDocument
+from yjs_store.retrying import Retrier, StorageState
+from yjs_store.submissions import Submission
+from yjs_store.trial import Passed, Suspect, Verdict
+from yjs_store.trial_process import TrialProcess
+
+Load = Callable[[Head], Awaitable[StoredDocument]]
+
+
+class TrialCounts(NamedTuple):
+    """What an operator wants to know of trials."""
+
+    trials: int
+    recoveries: int
+    waiting_bytes: int
+
+
+class Trials:
+    """The documents that wait for a trial; ``load`` reads what is stored under a head."""
+
+    def __init__(self, load: Load) -> None:
+        self.process = TrialProcess()
+        self.state = StorageState()
+        self._retrier = Retrier("a trial", self.state)
+        self._load = load
+        self._waiting: dict[Document, None] = {}
+        self._recovering: dict[Document, None] = {}
+        self._waiting_bytes = 0
+        self._trials = self._recoveries = 0
+        self._task: asyncio.Task[None] | None = None
+        self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    # ---- what documents say -----------------------------------------------------------------
+
+    def admit(self, byte_length: int) -> bool:
+        """See document.Trials."""
+        is_full = self._waiting_bytes + byte_length > TRIAL_WAITING_BYTES_MAX
+        if not is_full:
+            self._waiting_bytes += byte_length
+        return not is_full
+
+    def dismiss(self, byte_length: int) -> None:
+        """See document.Trials."""
+        self._waiting_bytes -= byte_length
+
+    def take(self, document: Document) -> None:
+        """See document.Trials."""
+        self._waiting.setdefault(document)
+        self._wake()
+
+    def recover(self, document: Document) -> None:
+        """See document.Trials."""
+        self._recovering.setdefault(document)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="yjs-store-trials")
+
+    # ---- the task ---------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        while self._recovering or self._waiting:
+            queue, work = (
+                (self._recovering, self._recover)
+                if self._recovering
+                else (self._waiting, self._try)
+            )
+            document = next(iter(queue))
+            del queue[document]
+            if document.error is not None:
+                continue
+            try:
+                await work(document)
+            except Exception as error:  # noqa: BLE001  (handed to the one who supervises)
+                # A defect must not leave the document waiting for ever.
+                document.failed(DocumentFailed(document.name, repr(error)))
+                if not self._broken.done():
+                    self._broken.set_exception(error)
+
+    async def _try(self, document: Document) -> None:
+        """Try the first suspects of a document."""
+        assumed, suspects = document.begin_trial()
+        if not suspects:
+            return
+        self._trials += 1
+        try:
+            stored = await self._retrier.run(lambda: self._load(document.head))
+            verdicts = await self.process.judge(stored, assumed, _as_suspects(suspects))
+        except Poisoned as error:
+            document.failed(error)
+        except StoreError as error:
+            document.fail_trial(suspects, error)
+        else:
+            document.end_trial(suspects, verdicts)
+
+    async def _recover(self, document: Document) -> None:
+        """Find out what of a round the decoder fails on, and let the document go on without it."""
+        self._recoveries += 1
+        suspects = _as_suspects(document.round_updates)
+        verdicts: list[Verdict] = []
+        passed: list[bytes] = []
+        try:
+            stored = await self._retrier.run(lambda: self._load(document.head))
+            while len(verdicts) < len(suspects):
+                rest = suspects[len(verdicts) :]
+                found = await self.process.judge(stored, passed, rest)
+                passed += _passed(rest, found)
+                verdicts += found
+            updates = await asyncio.to_thread(assemble_cut, stored)
+        except StoreError as error:
+            document.failed(error)
+        else:
+            document.recover(updates, verdicts)
+
+    # ---- life -------------------------------------------------------------------------------
+
+    async def check(self, stored: StoredDocument) -> None:
+        """Try a whole document before its first use; see TrialProcess.check."""
+        await self.process.check(stored)
+
+    @property
+    def counts(self) -> TrialCounts:
+        """How much has been tried, and how much waits."""
+        return TrialCounts(self._trials, self._recoveries, self._waiting_bytes)
+
+    def begin_closing(self) -> None:
+        """From now on give up, aloud, what storage does not give in a few attempts."""
+        self._retrier.is_closing = True
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything waits or is tried."""
+        return self._task is not None and not self._task.done()
+
+    async def wait_idle(self) -> None:
+        """Wait until nothing is."""
+        while self._task is not None and not self._task.done():
+            await asyncio.shield(self._task)
+
+    async def wait_broken(self) -> None:
+        """Wait until a trial has ended of a defect, and raise that; for supervisors."""
+        await asyncio.shield(self._broken)
+
+    async def close(self) -> None:
+        """End the process; nothing waits any more."""
+        await self.process.close()
+
+
+def assemble_cut(stored: StoredDocument) -> list[bytes]:
+    """Verify what was read; return its updates in pieces that are each integrated in a moment.
+
+    Raises:
+        Damaged: it is not what was written.
+    """
+    return [piece for update in format.assemble(stored)[1] for piece in crdt.cut(update)]
+
+
+def _as_suspects(submissions: Sequence[Submission]) -> list[Suspect]:
+    return [Suspect(submission.update, submission.repeats) for submission in submissions]
+
+
+def _passed(suspects: Sequence[Suspect], verdicts: Sequence[Verdict]) -> list[bytes]:
+    both = zip(suspects, verdicts, strict=False)
+    return [suspect.update for suspect, verdict in both if isinstance(verdict, Passed)]
