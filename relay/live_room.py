@@ -14,6 +14,7 @@ from relay.wire import y_websocket as wire
 from yjs_store import (
     Damaged,
     Document,
+    DocumentFailed,
     JournalRow,
     Store,
     StoreError,
@@ -168,7 +169,7 @@ class LiveRoom:
                 connection.send(make_frame())
             except UpdateRefused as error:
                 connection.end(CloseCode.BAD_REQUEST, str(error))
-            except Damaged:
+            except (Damaged, DocumentFailed):
                 # failed() has ended every connection of the room.
                 return
 

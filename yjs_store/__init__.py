@@ -60,6 +60,7 @@ from yjs_store.salvage import SalvagePlan
 from yjs_store.salvaging import plan_salvage, read_set_aside
 from yjs_store.scrubber import ScrubState
 from yjs_store.sessions import SessionBook
+from yjs_store.stack import raise_stack
 from yjs_store.store import Store, open_store
 from yjs_store.submissions import Sender, Submission
 
@@ -121,6 +122,7 @@ __all__ = [
     "open_store",
     "plan_check",
     "plan_salvage",
+    "raise_stack",
     "read_quarantine",
     "read_quarantine_entry",
     "read_sessions",

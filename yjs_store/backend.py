@@ -59,6 +59,9 @@ class Reader(Protocol):
     async def load_head(self, name: str) -> SealedHead | None:
         """Read the head alone."""
 
+    async def is_unvouched(self, document_id: int) -> bool:
+        """Say whether the document was written unguarded, and nobody has tried it since."""
+
     async def load_staged(self, snapshot_id: int) -> tuple[Snapshot, tuple[Chunk, ...]] | None:
         """Read a staged snapshot back from disk; None when it is not staged any more."""
 
@@ -169,6 +172,12 @@ class Backend(Reader, Protocol):
         ``check`` raises Damaged for a head that cannot be believed, whose document is then left
         as it is, and a snapshot that a head names is kept whatever is said of it elsewhere.
         """
+
+    async def distrust(self, document_id: int) -> None:
+        """Note that the document was written unguarded; durable on return."""
+
+    async def vouch(self, document_id: int) -> None:
+        """Note that the document was tried, and passed; durable on return."""
 
     async def replace(
         self, document_id: int, after: SealedHead | None, reason: str, now_ms: int

@@ -11,6 +11,7 @@ from typing import TypeVar
 from yjs_store import crdt, format
 from yjs_store.errors import Damaged, UpdateRefused
 from yjs_store.records import StoredDocument
+from yjs_store.trial import Bench
 
 _Value = TypeVar("_Value")
 
@@ -20,7 +21,7 @@ class CheckDepth(enum.Enum):
 
     CHECKSUMS = "checksums"
     DECODED = "decoded"
-    """Every update is decoded with pycrdt."""
+    """Every update is decoded with pycrdt, and the document tried as before its first use."""
     INDEPENDENT = "independent"
     """Every document is integrated with pycrdt and with y-py, and the two are compared."""
 
@@ -53,6 +54,7 @@ def check_stored(stored: StoredDocument, depth: CheckDepth) -> DocumentReport:
             updates = format.assemble(stored)[1]
             for update in updates:
                 crdt.check_update(update)
+            Bench(updates).check()
             if depth is CheckDepth.INDEPENDENT:
                 problem, note = _compare_decoders(updates)
     except Damaged as error:

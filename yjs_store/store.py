@@ -52,6 +52,7 @@ from yjs_store.scrubber import Scrubber, ScrubState
 from yjs_store.sessions import SessionBook
 from yjs_store.trials import TrialCounts, Trials, assemble_cut
 from yjs_store.urls import sqlite_path
+from yjs_store.vouching import Vouching
 
 # Below this, checking and merging takes less time than handing it to a thread.
 _ASSEMBLE_INLINE_BYTES = 64 * KIB
@@ -91,6 +92,7 @@ class Store:
         self._checkpointer = Checkpointer(backend, self._committer, self._opened, clock_ms)
         self._guard = OversizedGuard(self._store_oversized)
         self._trials = Trials(self._load_for_trial)
+        self._vouching = Vouching(backend, self._trials)
         self._keeper = Keeper(policy, self._run_checkpoint, self._trim, chance)
         self._sessions = SessionBook(backend.sessions, clock_ms)
         self._quarantine = Quarantine(backend.quarantine, self.append, clock_ms)
@@ -110,6 +112,7 @@ class Store:
 
         Raises:
             Damaged: what is stored is not what was written; nothing of it is used (P4).
+            Poisoned: the decoder dies on what is stored.
             DocumentDeleted: there is a tombstone.
         """
         return await self._opened.open(check_name(name))
@@ -131,6 +134,7 @@ class Store:
         stored = await self._backend.load(name)
         head, updates = fresh_head(name, self._make_uid()), list[bytes]()
         if stored is not None:
+            await self._vouching.check(stored)
             head, updates = await _assemble(stored)
         return Document(
             head,
@@ -163,7 +167,7 @@ class Store:
 
         Raises:
             UpdateRefused: it does not decode or is too large; nothing was stored.
-            Damaged, DocumentDeleted: as ``open_document``.
+            Damaged, Poisoned, DocumentDeleted: as ``open_document``.
         """
         async with self.document(name) as document:
             return await document.append(update)
@@ -179,6 +183,7 @@ class Store:
         stored = await self._backend.load(name)
         if stored is None:
             raise DocumentMissing(name)
+        await self._vouching.check(stored)
         head, updates = await _assemble(stored)
         try:
             return crdt.fold(updates)[0]
@@ -216,6 +221,9 @@ class Store:
         A success closes the circuit breakers of the document and of the store.
         """
         check_name(name)
+        stored = await self._backend.load(name)
+        if stored is not None:
+            await self._vouching.check(stored)
         return await self._keeper.attempt(name, reason)
 
     async def _run_checkpoint(

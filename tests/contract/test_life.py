@@ -76,6 +76,7 @@ READS: dict[str, Callable[[Reader], Awaitable[object]]] = {
     "load": lambda reader: reader.load("n"),
     "load_by_id": lambda reader: reader.load_by_id(1),
     "load_head": lambda reader: reader.load_head("n"),
+    "is_unvouched": lambda reader: reader.is_unvouched(1),
     "load_staged": lambda reader: reader.load_staged(1),
     "list_heads": lambda reader: reader.list_heads("", None, 1),
     "list_extents": lambda reader: reader.list_extents(0, 1),
@@ -106,6 +107,8 @@ WRITES: dict[str, Callable[[Backend, Head], Awaitable[object]]] = {
     "delete": delete,
     "forget": lambda backend, head: backend.forget(head),
     "trim": lambda backend, _: backend.trim(check_head),
+    "distrust": lambda backend, _: backend.distrust(1),
+    "vouch": lambda backend, _: backend.vouch(1),
     "replace": lambda backend, head: backend.replace(
         head.document_id, format.seal_head(published(fresh("n"), 1)), "why", 0
     ),

@@ -92,6 +92,10 @@ class MemoryReader:
         """See Reader.load_head."""
         return await self._read(lambda storage: memory_read.load_head(storage, name))
 
+    async def is_unvouched(self, document_id: int) -> bool:
+        """See Reader.is_unvouched."""
+        return await self._read(lambda storage: document_id in storage.unvouched)
+
     async def load_staged(self, snapshot_id: int) -> tuple[Snapshot, tuple[Chunk, ...]] | None:
         """See Reader.load_staged."""
         return await self._read(lambda storage: memory_read.load_staged(storage, snapshot_id))
@@ -214,6 +218,14 @@ class MemoryBackend(MemoryReader):
     async def trim(self, check: Callable[[SealedHead], Head]) -> bool:
         """See Backend.trim."""
         return await self._write(lambda storage: memory_write.trim(storage, check))
+
+    async def distrust(self, document_id: int) -> None:
+        """See Backend.distrust."""
+        await self._write(lambda storage: storage.unvouched.add(document_id))
+
+    async def vouch(self, document_id: int) -> None:
+        """See Backend.vouch."""
+        await self._write(lambda storage: storage.unvouched.discard(document_id))
 
     async def replace(
         self, document_id: int, after: SealedHead | None, reason: str, now_ms: int

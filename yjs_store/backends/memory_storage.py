@@ -50,6 +50,7 @@ class MemoryStorage:
     """Documents with journal rows that can go."""
     sessions: SessionTable = field(default_factory=SessionTable)
     quarantine: QuarantineTable = field(default_factory=QuarantineTable)
+    unvouched: set[int] = field(default_factory=set)
     documents_made: int = 0
     snapshots_made: int = 0
 

@@ -128,6 +128,7 @@ def forget(storage: MemoryStorage, before: Head) -> bool:
     if before.document_id in storage.trims or storage.snapshots_of(before.document_id):
         return False
     _drop_head(storage, before.document_id)
+    storage.unvouched.discard(before.document_id)
     return True
 
 

@@ -16,7 +16,7 @@ import filelock
 import structlog
 from sqlite_utils import Database
 
-from yjs_store.backends import sqlite_snapshots, sqlite_trim, sqlite_write
+from yjs_store.backends import sqlite_snapshots, sqlite_trim, sqlite_vouching, sqlite_write
 from yjs_store.backends.sqlite_connect import Connect, connect
 from yjs_store.backends.sqlite_epoch import become_writer
 from yjs_store.backends.sqlite_errors import translated
@@ -283,6 +283,18 @@ class SqliteBackend(SqliteReader):
         """See Backend.forget."""
         return await self._transact(
             lambda connection: sqlite_trim.forget(connection, self._epoch, before)
+        )
+
+    async def distrust(self, document_id: int) -> None:
+        """See Backend.distrust."""
+        await self._transact(
+            lambda connection: sqlite_vouching.distrust(connection, self._epoch, document_id)
+        )
+
+    async def vouch(self, document_id: int) -> None:
+        """See Backend.vouch."""
+        await self._transact(
+            lambda connection: sqlite_vouching.vouch(connection, self._epoch, document_id)
         )
 
     async def replace(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from yjs_store.backends import sqlite_audit, sqlite_read, sqlite_remains
+from yjs_store.backends import sqlite_audit, sqlite_read, sqlite_remains, sqlite_vouching
 from yjs_store.backends.sqlite_connect import Connect, connect_read_only
 from yjs_store.backends.sqlite_errors import translated
 from yjs_store.backends.sqlite_quarantine import SqliteQuarantineReader
@@ -135,6 +135,12 @@ class SqliteReader:
     async def load_head(self, name: str) -> SealedHead | None:
         """See Reader.load_head."""
         return await self._read(lambda connection: sqlite_read.load_head_alone(connection, name))
+
+    async def is_unvouched(self, document_id: int) -> bool:
+        """See Reader.is_unvouched."""
+        return await self._read(
+            lambda connection: sqlite_vouching.is_unvouched(connection, document_id)
+        )
 
     async def load_staged(self, snapshot_id: int) -> tuple[Snapshot, tuple[Chunk, ...]] | None:
         """See Reader.load_staged."""

@@ -12,7 +12,7 @@ from sqlite_utils import Database, Migrations
 
 from yjs_store.errors import StoreTooNew, StoreUnusable
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 migrations = Migrations("yjs_store")
 
@@ -159,6 +159,14 @@ def _sessions_quarantine(db: Database) -> None:
         if statement.strip():
             db.execute(statement)
     db.execute("PRAGMA user_version = 3")
+
+
+@migrations(name="0004_unvouched")
+def _unvouched(db: Database) -> None:
+    # Documents that nobody has tried: an older version took what ends the process that reads it.
+    db.execute("CREATE TABLE unvouched (document_id INTEGER PRIMARY KEY) STRICT")
+    db.execute("INSERT INTO unvouched SELECT id FROM documents WHERE deleted_ms IS NULL")
+    db.execute("PRAGMA user_version = 4")
 
 
 def check_version(connection: sqlite3.Connection, path: Path) -> None:

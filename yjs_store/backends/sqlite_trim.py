@@ -49,6 +49,7 @@ def forget(connection: sqlite3.Connection, epoch: int, before: Head) -> bool:
     ).rowcount
     if removed != 1:
         raise superseded(connection, epoch, before.name)
+    connection.execute("DELETE FROM unvouched WHERE document_id = ?", (before.document_id,))
     return True
 
 
