@@ -109,15 +109,15 @@ class Bench:
         try:
             findings = inspect(suspect.update)
             merged = crdt.merge([suspect.update])
+            _check_nesting(nesting(merged))
             pieces = crdt.cut(merged)
             is_news = self._integrate(pieces)
             depth = self._handle_as_clients_do()
+            if findings.types:
+                _check_nesting(depth)
         except (UpdateRefused, crdt.IntegrationFailed) as error:
             self._begin_anew()
             return Failed(str(error))
-        if depth > TYPE_NESTING_MAX and findings.types:
-            self._begin_anew()
-            return Failed(f"types are nested {depth} deep; the bound is {TYPE_NESTING_MAX}")
         self._updates += pieces
         return Passed(
             merged=None if merged == suspect.update else merged,
@@ -148,3 +148,8 @@ class Bench:
 
     def _begin_anew(self) -> None:
         self._replica = crdt.Replica(self._updates)
+
+
+def _check_nesting(depth: int) -> None:
+    if depth > TYPE_NESTING_MAX:
+        raise UpdateRefused(f"types are nested {depth} deep; the bound is {TYPE_NESTING_MAX}")

@@ -37,6 +37,10 @@ class RunningServer:
         self._port = 0
 
     @property
+    def pid(self) -> int:
+        return self._running().pid
+
+    @property
     def port(self) -> int:
         return self._port
 

@@ -1,0 +1,120 @@
+"""What would end, hang or fill the server ends its own sender's connection, and nothing else."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+import pytest
+from websockets.asyncio.client import connect
+
+from yjs_store import crdt, open_store
+
+from .peers import Peer, text_of
+from .poison import KILLERS, deep_value, one_key_each, one_letter_each, paste, vault
+from .server import RunningServer
+from .ywire import update_message
+
+UPDATE_REFUSED = 4422
+
+
+class Typing:
+    """Two clients who type into one document for as long as the block runs."""
+
+    def __init__(self, ann: Peer, bob: Peer) -> None:
+        self.ann, self.bob = ann, bob
+        self.waits_s: list[float] = []
+        self._is_over = False
+
+    async def run(self) -> None:
+        while not self._is_over:
+            for peer, letter in ((self.ann, "a"), (self.bob, "b")):
+                began_s = time.monotonic()
+                await peer.wait_confirmed(await peer.insert(0, letter))
+                self.waits_s.append(time.monotonic() - began_s)
+
+    def end(self) -> None:
+        self._is_over = True
+
+
+@asynccontextmanager
+async def two_typing(server: RunningServer, document: str) -> AsyncIterator[Typing]:
+    """Type in a document; at the end both have all that either typed, and were never closed."""
+    async with (
+        Peer.join(server.url, document) as ann,
+        Peer.join(server.url, document) as bob,
+    ):
+        typing = Typing(ann, bob)
+        task = asyncio.create_task(typing.run())
+        try:
+            yield typing
+        finally:
+            typing.end()
+            await task
+        text = str(text_of(ann.doc))
+        assert len(text) == len(typing.waits_s)
+        for peer in (ann, bob):
+            await peer.until(lambda peer=peer: len(peer.text) == len(text), "all was seen")  # type: ignore[misc]
+            assert peer.closed is None
+        assert ann.text == bob.text
+
+
+@pytest.mark.parametrize("what", KILLERS)
+async def test_a_killer_ends_its_sender_and_nobody_else_notices(
+    server: RunningServer, what: str
+) -> None:
+    """Field note 18: one client's bytes ended the process, or the document for everyone."""
+    pid = server.pid
+    async with two_typing(server, "room") as typing:
+        async with Peer.join(server.url, "room") as culprit:
+            for update in KILLERS[what]:
+                await culprit.send_update(update)
+            code, reason = await culprit.wait_closed()
+            assert (code, bool(reason)) == (UPDATE_REFUSED, True)
+            assert KILLERS[what][-1] not in culprit.updates
+        waited_for = len(typing.waits_s)
+        await typing.ann.until(lambda: len(typing.waits_s) > waited_for + 4, "they go on")
+        assert KILLERS[what][-1] not in typing.ann.updates + typing.bob.updates
+    assert (server.pid, server.is_running) == (pid, True)
+    await server.restart()
+    async with Peer.join(server.url, "room") as late:
+        assert len(late.text) == len(typing.waits_s)
+
+
+async def receipt_s(server: RunningServer, document: str, update: bytes) -> float:
+    """Send an update as one who does not decode what comes back; return how long that took."""
+    async with connect(f"{server.url}/ws/{document}", max_size=None, compression=None) as socket:
+        began_s = time.monotonic()
+        await socket.send(update_message(update))
+        async with asyncio.timeout(60):
+            while len(await socket.recv()) < len(update):
+                pass
+        return time.monotonic() - began_s
+
+
+LARGE: Mapping[str, Callable[[], bytes]] = {
+    "ten megabytes full of the letters u and v": lambda: paste("uv" * 5_000_000),
+    "a value two hundred deep": lambda: deep_value(200),
+    "a hundred thousand letters": lambda: one_letter_each(100_000),
+    "a hundred thousand keys": lambda: one_key_each(100_000),
+    "a vault of thirty megabytes": lambda: vault(30_000_000),
+}
+
+
+@pytest.mark.parametrize("what", LARGE)
+async def test_what_is_large_and_honest_passes_and_holds_up_nobody(
+    server: RunningServer, what: str
+) -> None:
+    """And is there after a restart, whose load takes no longer than its snapshot."""
+    update = LARGE[what]()
+    async with two_typing(server, "other") as typing:
+        took_s = await receipt_s(server, "large", update)
+        print(f"\n{what}, {len(update):,} bytes: receipt after {took_s:.2f} s;", end=" ")
+        print(f"typing beside it waits at worst {1000 * max(typing.waits_s):.0f} ms")
+    await server.restart()
+    async with Peer.join(server.url, "other") as late:
+        assert len(late.text) == len(typing.waits_s)
+    await server.stop()
+    async with open_store(server.store_url) as store:
+        source = crdt.fold([update])[1]
+        assert crdt.difference(source, await store.load("large")) is None
