@@ -21,16 +21,14 @@ from yjs_store.errors import (
     UpdateRefused,
     UpdateTooLarge,
 )
+from yjs_store.inspection import is_plain
 from yjs_store.limits import (
-    FOLD_BYTES_MAX,
-    FOLD_UPDATES_MAX,
     INLINE_WORK_MAX,
     JOURNAL_ROW_BYTES_MAX,
-    ROW_STRUCTS_MAX,
     UPDATE_BYTES_MAX,
 )
 from yjs_store.records import Append, Head, JournalRow, Receipt
-from yjs_store.submissions import Sender, Submission, Suspects
+from yjs_store.submissions import Sender, Submission, Suspects, plain, take_count
 from yjs_store.trial import Passed, Verdict
 
 
@@ -128,7 +126,11 @@ class Document:
         ``repeats`` says that it may well hold nothing new (a SyncStep2): then it is looked at
         before it is stored, and not stored in vain.
         """
-        if self.error is not None:
+        if is_plain(update) and self.error is None and not self._suspects.senders:
+            # The way of nearly every update, at the least price.
+            self._gathered.append(plain(update, sender, repeats))
+            self._mark()
+        elif self.error is not None:
             sender.refused(update, self.error)
         elif len(update) > UPDATE_BYTES_MAX:
             error = UpdateTooLarge("the update", len(update), UPDATE_BYTES_MAX)
@@ -150,7 +152,7 @@ class Document:
         if structs is None:
             self._suspect(submission)
         else:
-            self._gather(submission._replace(structs=structs))
+            self._gather(submission._replace(found=structs))
 
     def _suspect(self, submission: Submission) -> None:
         if self._trials.admit(len(submission.update)):
@@ -294,7 +296,7 @@ class Document:
             self._trials.dismiss(len(submission.update))
             if isinstance(verdict, Passed):
                 self._clearing.end_trial(verdict.nesting)
-                self._gather(submission._replace(structs=verdict.structs, passed=verdict))
+                self._gather(submission._replace(found=verdict))
             else:
                 self._refuse_all_of(submission, UpdateRefused(verdict.reason))
         self._release_cleared()
@@ -331,7 +333,7 @@ class Document:
             if structs is None:
                 return None
             work_left -= structs
-            return submission._replace(structs=structs)
+            return submission._replace(found=structs)
 
         for submission in self._suspects.release(clear):
             self._trials.dismiss(len(submission.update))
@@ -358,7 +360,7 @@ class Document:
         passed: list[Submission] = []
         for submission, verdict in zip(taken, verdicts, strict=True):
             if isinstance(verdict, Passed):
-                passed.append(submission._replace(structs=verdict.structs, passed=verdict))
+                passed.append(submission._replace(found=verdict))
             else:
                 # P5: the culprit must not come back with the same bytes.
                 submission.sender.refused(submission.update, UpdateRefused(verdict.reason))
@@ -404,21 +406,7 @@ class Document:
 
     def _take(self) -> list[Submission]:
         """Take what fits into one row, oldest first; at least one submission."""
-        count = byte_length = structs = 0
-        for submission in self._gathered:
-            byte_length += len(submission.update)
-            structs += submission.structs
-            is_full = (
-                count == FOLD_UPDATES_MAX
-                or byte_length > FOLD_BYTES_MAX
-                or structs > ROW_STRUCTS_MAX
-                or submission.is_large
-            )
-            if count and is_full:
-                break
-            count += 1
-            if submission.is_large:
-                break
+        count = take_count(self._gathered)
         taken, self._gathered = self._gathered[:count], self._gathered[count:]
         return taken
 
@@ -555,8 +543,8 @@ class Document:
 
 def _take_large(current: _Round, submission: Submission) -> bytes | None:
     """Note what is stored of an update that must not become a row: it has been tried."""
-    passed = submission.passed
-    assert passed is not None, "only its trial says that it is large"
+    passed = submission.found
+    assert isinstance(passed, Passed), "only its trial says that it is large"
     if not passed.is_news:
         current.known.append(submission)
         return None

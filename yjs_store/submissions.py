@@ -1,11 +1,18 @@
 """What is handed in to a document, who hears of it, and the queue of what must be tried. Pure."""
 
+import operator
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from yjs_store.errors import StoreError
-from yjs_store.limits import TRIAL_BYTES_MAX, TRIAL_UPDATES_MAX
+from yjs_store.limits import (
+    FOLD_BYTES_MAX,
+    FOLD_UPDATES_MAX,
+    ROW_STRUCTS_MAX,
+    TRIAL_BYTES_MAX,
+    TRIAL_UPDATES_MAX,
+)
 from yjs_store.records import Receipt
 from yjs_store.trial import Passed
 
@@ -21,42 +28,80 @@ class Sender(Protocol):
 
 
 class Submission(NamedTuple):
-    """An update that was handed in, and by whom; ``passed`` is what its trial found, if any."""
+    """An update that was handed in, and by whom.
+
+    ``found`` is what its trial found, or how many structs were seen in it; None when it is plain.
+    """
 
     update: bytes
     sender: Sender
     repeats: bool
-    structs: int = 1
-    passed: Passed | None = None
+    found: Passed | int | None = None
+
+    @property
+    def structs(self) -> int:
+        """How many structs it has at most."""
+        if self.found is None:
+            return 1
+        return self.found.structs if isinstance(self.found, Passed) else self.found
 
     @property
     def is_large(self) -> bool:
         """Whether it must not become a journal row."""
-        return self.passed is not None and self.passed.is_large
+        return isinstance(self.found, Passed) and self.found.is_large
+
+
+def plain(update: bytes, sender: Sender, repeats: bool) -> Submission:
+    """Make a submission of a plain update, at half the price."""
+    return tuple.__new__(Submission, (update, sender, repeats, None))
+
+
+def take_count(gathered: Sequence[Submission]) -> int:
+    """Return how many of what has gathered fit into one row, at least one if there is any."""
+    count = byte_length = structs = 0
+    first = gathered[:FOLD_UPDATES_MAX]
+    if sum(map(len, map(_UPDATE, first))) <= FOLD_BYTES_MAX and not any(map(_FOUND, first)):
+        # Plain updates are nearly all there are.
+        return len(first)
+    for submission in first:
+        byte_length += len(submission.update)
+        structs += submission.structs
+        is_full = byte_length > FOLD_BYTES_MAX or structs > ROW_STRUCTS_MAX
+        if count and (is_full or submission.is_large):
+            return count
+        count += 1
+        if submission.is_large:
+            return count
+    return count
+
+
+_UPDATE: Final = operator.itemgetter(0)
+_FOUND: Final = operator.itemgetter(3)
 
 
 class Suspects:
     """The submissions of one document that wait for their trial, oldest first.
 
     While one of a sender waits, all that it hands in waits behind it: its order is kept.
+    ``senders`` counts what waits or is on trial by the ``id`` of its sender.
     """
 
     def __init__(self) -> None:
         self._waiting: list[Submission] = []
         self._on_trial: list[Submission] = []
-        self._senders: Counter[int] = Counter()
+        self.senders: Counter[int] = Counter()
 
     def __bool__(self) -> bool:
         return bool(self._waiting or self._on_trial)
 
     def has_from(self, sender: Sender) -> bool:
-        """Whether something of this sender waits or is on trial."""
-        return id(sender) in self._senders
+        """Say whether something of this sender waits or is on trial."""
+        return id(sender) in self.senders
 
     def add(self, submission: Submission) -> None:
         """Put one at the end."""
         self._waiting.append(submission)
-        self._senders[id(submission.sender)] += 1
+        self.senders[id(submission.sender)] += 1
 
     def begin(self) -> Sequence[Submission]:
         """Take what is tried in one go, at least one if there is any."""
@@ -106,10 +151,10 @@ class Suspects:
         """Take everything, also what is on trial."""
         removed = [*self._on_trial, *self._waiting]
         self._on_trial, self._waiting = [], []
-        self._senders.clear()
+        self.senders.clear()
         return removed
 
     def _leave(self, submission: Submission) -> None:
-        self._senders[id(submission.sender)] -= 1
-        if not self._senders[id(submission.sender)]:
-            del self._senders[id(submission.sender)]
+        self.senders[id(submission.sender)] -= 1
+        if not self.senders[id(submission.sender)]:
+            del self.senders[id(submission.sender)]

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
+from store.poison import KILLERS, deep_value, one_key_each, one_letter_each, paste, vault
 from websockets.asyncio.client import connect
 
 from yjs_store import crdt, open_store
 
 from .peers import Peer, text_of
-from .poison import KILLERS, deep_value, one_key_each, one_letter_each, paste, vault
 from .server import RunningServer
 from .ywire import update_message
 

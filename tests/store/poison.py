@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from pycrdt import Doc, Map, Text
-from store.update_builder import (
+
+from .update_builder import (
     ARRAY,
     Struct,
     delete_set,

@@ -1,0 +1,331 @@
+"""yjs_store.trials and its side of a document: order, one answer each, turns, and the end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from yjs_store import (
+    Document,
+    DocumentDeleted,
+    Store,
+    StoreError,
+    StoreFull,
+    TrialsFull,
+    UpdateRefused,
+    crdt,
+    trials,
+)
+from yjs_store.crdt import EMPTY_UPDATE
+from yjs_store.limits import INLINE_WORK_MAX, TRIAL_UPDATES_MAX
+
+from .dying_worker import MODULE
+from .editing import Editor, letters, read
+from .poison import (
+    CHILD_OF_A_LETTER,
+    DEEP_VALUE,
+    LETTER,
+    PANIC_FIRST,
+    PANIC_SECOND,
+    delete_first,
+    nested_types,
+    one_key_each,
+    one_letter_each,
+)
+from .stores import Failing, Gate, Recorder, WatchedBackend, rows_of, store_over, submit
+
+
+@pytest.fixture
+def backend(path: Path) -> WatchedBackend:
+    return WatchedBackend(path)
+
+
+@pytest.fixture
+async def store(backend: WatchedBackend) -> AsyncIterator[Store]:
+    async with store_over(backend) as store:
+        yield store
+
+
+@pytest.fixture
+async def document(store: Store) -> Document:
+    return await store.open_document("n")
+
+
+@pytest.fixture
+def dying(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The trial process does what the texts of updates say."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    store._trials.process.worker._module = MODULE
+    return store
+
+
+def large(client: int, word: str = "") -> bytes:
+    """An update that must be tried; its values can say what the trial process does."""
+    suspect = one_key_each(INLINE_WORK_MAX + 1, client)
+    return crdt.merge([suspect, Editor(client + 1).write(word)]) if word else suspect
+
+
+# ---- one answer each, in order ------------------------------------------------------------------
+
+
+async def test_what_a_sender_hands_in_behind_a_suspect_waits_behind_it(
+    document: Document, path: Path
+) -> None:
+    ann, bob = Recorder(), Recorder()
+    a, b = letters("ab")
+    document.submit(large(100), ann)
+    document.submit(a, ann)
+    document.submit(b, bob)
+    assert not document.is_settled
+    await document.wait_settled()
+    assert [update for update, *_ in ann.receipts] == [large(100), a]
+    assert [update for update, *_ in bob.receipts] == [b]
+    # Others did not wait for it.
+    assert bob.receipts[0][1].seq < ann.receipts[0][1].seq
+
+
+async def test_an_honest_large_update_is_stored_as_it_came(document: Document, path: Path) -> None:
+    """P2: whatever pieces it was integrated in."""
+    listener = Recorder()
+    document.listen(listener)
+    update = one_letter_each(5000, 300)
+    recorder = await submit(document, update)
+    assert [news for *_, news in recorder.receipts] == [True]
+    assert [row.data for row in listener.rows] == [update]
+    assert rows_of(path, "n") == []
+    assert document.head.oversized_count == 1
+    assert crdt.difference(crdt.fold([update])[1], await document.whole()) is None
+
+
+async def test_a_refusal_takes_along_what_waits_behind_it(document: Document, path: Path) -> None:
+    """P6: nobody makes the process be ended for one update after the other."""
+    ann, bob = Recorder(), Recorder()
+    bad = nested_types(INLINE_WORK_MAX + 1)
+    updates = [bad] * (TRIAL_UPDATES_MAX + 2)
+    for update in updates:
+        document.submit(update, ann)
+    document.submit(letters("b")[0], bob)
+    await document.wait_settled()
+    assert [update for update, _ in ann.refusals] == updates
+    assert {type(error) for _, error in ann.refusals} == {UpdateRefused}
+    assert (ann.receipts, len(bob.receipts)) == ([], 1)
+
+
+@pytest.mark.parametrize("word", ["SIGSEGV", "HANG"])
+async def test_what_the_process_dies_of_is_refused_and_all_else_goes_on(
+    dying: Store, document: Document, word: str
+) -> None:
+    ann, bob, eve = Recorder(), Recorder(), Recorder()
+    document.submit(large(100), ann)
+    document.submit(large(200, word), eve)
+    document.submit(large(300), bob)
+    await document.wait_settled()
+    assert [type(error) for _, error in eve.refusals] == [UpdateRefused]
+    assert [update for update, *_ in ann.receipts + bob.receipts] == [large(100), large(300)]
+    assert (document.error, eve.receipts) == (None, [])
+
+
+async def test_append_goes_through_the_same(store: Store) -> None:
+    await store.append("n", large(100))
+    with pytest.raises(UpdateRefused):
+        await store.append("n", nested_types(INLINE_WORK_MAX + 1))
+    assert store.trial_counts.trials == 2
+
+
+async def test_a_trial_knows_what_is_on_its_way(
+    document: Document, backend: WatchedBackend
+) -> None:
+    """It may be what makes an update fail."""
+    gate = backend.before["append"] = Gate()
+    ann, eve = Recorder(), Recorder()
+    document.submit(LETTER, ann)
+    await gate.wait_reached()
+    document.submit(crdt.merge([CHILD_OF_A_LETTER, large(100)]), eve)
+    while not eve.answers:  # noqa: ASYNC110  (a verdict announces itself to nobody else)
+        await asyncio.sleep(0)
+    gate.open()
+    await document.wait_settled()
+    assert [type(error) for _, error in eve.refusals] == [UpdateRefused]
+    assert len(ann.receipts) == 1
+
+
+# ---- bounds and turns ---------------------------------------------------------------------------
+
+
+async def test_what_waits_is_bounded_and_what_is_too_much_may_come_again(
+    store: Store, document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P6."""
+    monkeypatch.setattr(trials, "TRIAL_WAITING_BYTES_MAX", 2 * len(large(100)) + 10)
+    recorders = [Recorder() for _ in range(3)]
+    for number, recorder in enumerate(recorders):
+        document.submit(large(100 + number), recorder)
+    assert [type(error) for _, error in recorders[2].refusals] == [TrialsFull]
+    assert recorders[2].refusals[0][1].retry_safe
+    await document.wait_settled()
+    assert store.trial_counts.waiting_bytes == 0
+    document.submit(large(102), recorders[2])
+    await document.wait_settled()
+    assert [len(recorder.receipts) for recorder in recorders] == [1, 1, 1]
+
+
+async def test_documents_take_turns(dying: Store) -> None:
+    """P6: one that has much to try does not hold up another for more than a turn."""
+    busy, other = await dying.open_document("busy"), await dying.open_document("other")
+    flood, once = Recorder(), Recorder()
+    for number in range(6):
+        busy.submit(large(100 + 2 * number, "SLOW"), flood)
+    other.submit(large(500), once)
+    await other.wait_settled()
+    assert (len(once.receipts), len(flood.answers) < 6) == (1, True)
+    await busy.wait_settled()
+    assert len(flood.receipts) == 6
+
+
+async def test_types_are_measured_and_go_on(store: Store, document: Document) -> None:
+    """A document of many types that are not deep is edited on, with a trial now and then."""
+    editor = Editor(7)
+    flat = [
+        editor.change(lambda: editor.array.extend([crdt_map() for _ in range(100)]))
+        for _ in range(12)
+    ]
+    recorder = await submit(document, *flat)
+    assert len(recorder.receipts) == 12
+    assert 0 < store.trial_counts.trials < 12
+
+
+def crdt_map() -> object:
+    import pycrdt  # noqa: PLC0415  (only here)
+
+    return pycrdt.Map({"k": 1})
+
+
+# ---- what happens meanwhile ---------------------------------------------------------------------
+
+
+async def test_a_document_that_is_deleted_meanwhile_answers_everybody_once(
+    store: Store, document: Document
+) -> None:
+    """P9."""
+    await document.append(letters("a")[0])
+    recorder = Recorder()
+    for update in (large(100), letters("ab")[1]):
+        document.submit(update, recorder)
+    await store.delete("n")
+    await store.wait_settled()
+    assert [type(error) for _, error in recorder.refusals] == [DocumentDeleted] * 2
+    assert (recorder.receipts, store.trial_counts.waiting_bytes) == ([], 0)
+
+
+async def test_a_document_that_was_released_stays_until_everything_has_its_answer(
+    store: Store, document: Document
+) -> None:
+    recorder = Recorder()
+    document.submit(large(100), recorder)
+    store.release_document(document)
+    async with store.document("n") as again:
+        assert again is document
+        await again.wait_settled()
+    assert len(recorder.receipts) == 1
+
+
+async def test_a_store_that_is_closed_stores_what_waits_for_its_trial(path: Path) -> None:
+    """Field note 9."""
+    recorder = Recorder()
+    async with store_over(WatchedBackend(path)) as store:
+        document = await store.open_document("n")
+        for update in (large(100), letters("a")[0], large(200)):
+            document.submit(update, recorder)
+    assert [update for update, *_ in recorder.receipts] == [
+        large(100),
+        letters("a")[0],
+        large(200),
+    ]
+    async with store_over(WatchedBackend(path)) as store:
+        assert read(await store.load("n")) == read(large(100), *letters("a"), large(200))
+
+
+@pytest.mark.usefixtures("no_jitter")
+async def test_storage_that_fails_is_waited_for_and_shown(
+    store: Store, document: Document, backend: WatchedBackend
+) -> None:
+    """P8."""
+    backend.before["load"] = Failing(StoreFull("no room"), times=2)
+    recorder = await submit(document, large(100))
+    assert len(recorder.receipts) == 1
+    assert (store.failing_because, store.failing_since_s) == (None, None)
+
+
+async def test_a_defect_fails_the_document_and_is_handed_to_the_supervisor(
+    store: Store, document: Document, backend: WatchedBackend
+) -> None:
+    """Field note 19."""
+    backend.before["load"] = Failing(ZeroDivisionError("a defect"), times=1)
+    recorder = Recorder()
+    document.submit(large(100), recorder)
+    with pytest.raises(StoreError, match="a defect"):
+        await document.wait_settled()
+    assert len(recorder.refusals) == 1
+    with pytest.raises(ZeroDivisionError):
+        await store.wait_broken()
+
+
+# ---- everything together ------------------------------------------------------------------------
+
+POISON = [
+    DEEP_VALUE,
+    nested_types(INLINE_WORK_MAX + 1, 0, 800),
+    nested_types(600, 0, 801),
+    delete_first(801),
+    PANIC_FIRST,
+    PANIC_SECOND,
+    b"bad",
+    b"",
+]
+
+
+@settings(max_examples=12)
+@given(data=st.data())
+async def test_of_any_mix_each_is_answered_once_and_the_accepted_are_stored(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """P5: what is stored equals the merge of exactly what was accepted."""
+    typed: list[Callable[[], bytes]] = [
+        lambda editor=editor: editor.write("x")  # type: ignore[misc]
+        for editor in (Editor(901), Editor(902))
+    ]
+    kinds = st.sampled_from(["plain", "suspect", "poison", "again", "wait"])
+    accepted: list[bytes] = []
+    async with store_over(WatchedBackend(tmp_path_factory.mktemp("mix") / "s.db")) as store:
+        document = await store.open_document("n")
+        senders = [Recorder() for _ in range(3)]
+        sent: list[list[bytes]] = [[] for _ in senders]
+        for number, kind in enumerate(data.draw(st.lists(kinds, max_size=10))):
+            which = data.draw(st.integers(0, 2))
+            if kind == "wait":
+                await document.wait_settled()
+                continue
+            update = EMPTY_UPDATE
+            if kind == "plain":
+                update = typed[which % 2]()
+            elif kind == "suspect":
+                update = large(1000 + 2 * number)
+            elif kind == "poison":
+                update = data.draw(st.sampled_from(POISON))
+            elif sent[which]:
+                update = data.draw(st.sampled_from(sent[which]))
+            document.submit(update, senders[which], repeats=data.draw(st.booleans()))
+            sent[which].append(update)
+        await document.wait_settled()
+        for recorder, updates in zip(senders, sent, strict=True):
+            assert sorted(recorder.answers) == sorted(updates)
+            assert all(isinstance(error, UpdateRefused) for _, error in recorder.refusals)
+            accepted += [update for update, *_ in recorder.receipts]
+        assert store.trial_counts.waiting_bytes == 0
+        whole = await document.whole()
+        assert crdt.difference(crdt.fold([crdt.merge(accepted)])[1], whole) is None
+        if accepted and await store.head("n") is not None:
+            assert crdt.difference(crdt.fold([whole])[1], await store.load("n")) is None
