@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from yjs_store.backends.sqlite_reader import SqliteReader
-from yjs_store.check import CheckDepth
+from yjs_store.check import CheckDepth, DocumentReport
 from yjs_store.check_process import Batch, Checked, begin_process, check_batch, failed_report
 from yjs_store.limits import (
     CHECK_BATCH_BYTES,
@@ -99,10 +99,19 @@ def _run_one_by_one(path: Path, batch: Batch, depth: CheckDepth) -> Iterator[Che
         single = Batch((key,), batch.byte_length // len(keys))
         yield from _run_batches(path, [single], depth, 1, died)
         if died:
-            report = failed_report(key, "content: the decoder ended the process that read it")
-            yield Checked([report], (), single.byte_length)
+            yield Checked([_report_of(path, single)], (), single.byte_length)
     if not keys:
         yield Checked((), ["looking for orphans ended the process that did it"], 0)
+
+
+def _report_of(path: Path, single: Batch) -> DocumentReport:
+    """Return what is said of a document that ends the process that decodes it, by its name."""
+    problem = "content: the decoder ended the process that read it"
+    for checked in _run_batches(path, [single], CheckDepth.CHECKSUMS, 1, []):
+        for report in checked.reports:
+            return replace(report, problem=report.problem or problem)
+    (key,) = single.keys or ("",)
+    return failed_report(key, problem)
 
 
 def _run_batches(

@@ -6,16 +6,28 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
-from store.poison import KILLERS, deep_value, one_key_each, one_letter_each, paste, vault
+from store.intents import append, fresh, opened
+from store.poison import (
+    DEPTH,
+    KILLERS,
+    deep_value,
+    nested_types,
+    one_key_each,
+    one_letter_each,
+    paste,
+    vault,
+)
 from websockets.asyncio.client import connect
 
-from yjs_store import crdt, open_store
+from yjs_store import CheckDepth, crdt, open_store, plan_check, run_check
+from yjs_store.backends.sqlite import SqliteBackend
 
 from .peers import Peer, text_of
 from .server import RunningServer
 from .ywire import update_message
 
 UPDATE_REFUSED = 4422
+DOCUMENT_DAMAGED = 4502
 
 
 class Typing:
@@ -118,3 +130,29 @@ async def test_what_is_large_and_honest_passes_and_holds_up_nobody(
     async with open_store(server.store_url) as store:
         source = crdt.fold([update])[1]
         assert crdt.difference(source, await store.load("large")) is None
+
+
+async def test_a_store_that_was_poisoned_before_has_one_document_less_and_says_why(
+    server: RunningServer,
+) -> None:
+    """Field note 18: rows written below the guard, as an older version or an import has them."""
+    await server.stop()
+    async with opened(SqliteBackend(server.store_path)) as backend:
+        head = await append(backend, fresh("poisoned"), nested_types(DEPTH))
+        await backend.distrust(head.document_id)
+    await server.start()
+    pid = server.pid
+    async with two_typing(server, "room") as typing:
+        for _ in range(2):
+            async with Peer.open(server.url, "poisoned") as unlucky:
+                code, reason = await unlucky.wait_closed()
+                assert (code, bool(reason), unlucky.updates) == (DOCUMENT_DAMAGED, True, [])
+        assert typing.waits_s
+    assert (server.pid, server.is_running) == (pid, True)
+    await server.stop()
+    plan = await plan_check(server.store_url)
+    checked = await asyncio.to_thread(lambda: list(run_check(plan, CheckDepth.DECODED)))
+    problems = {each.document: each.problem for one in checked for each in one.reports}
+    assert problems.keys() == {"room", "poisoned"}
+    assert problems["room"] is None
+    assert "decoder" in (problems["poisoned"] or "")
