@@ -20,6 +20,7 @@ from yjs_store.limits import (
     SLICE_STRUCTS,
     STRUCT_BYTES_MIN,
 )
+from yjs_store.mending import mend
 from yjs_store.slicing import slices
 from yjs_store.update_v1 import Ranges, beyond, covers, joined, read_ranges, united, write_deletes
 
@@ -305,18 +306,31 @@ class Replica:
 
     def _build(self) -> "_Doc":
         if self._doc is None:
-            doc: _Doc = pycrdt.Doc()
-            # One by one: a Doc joins the structs of a transaction in time quadratic to their
-            # number, so that a merged journal would take minutes.
             try:
-                for update in self._updates:
-                    _apply(doc, update)
-                self._pending = _integrate_waiting(doc, self._updates)
+                self._doc = self._build_from(self._updates)
             except IntegrationFailed as error:
-                raise StartUnreadable(str(error)) from error
-            self._doc = doc
+                self._doc = self._build_mended(error)
             self._updates = []
         return self._doc
+
+    def _build_from(self, updates: Sequence[bytes]) -> "_Doc":
+        doc: _Doc = pycrdt.Doc()
+        # One by one: a Doc joins the structs of a transaction in time quadratic to their
+        # number, so that a merged journal would take minutes.
+        for update in updates:
+            _apply(doc, update)
+        self._pending = _integrate_waiting(doc, updates)
+        return doc
+
+    def _build_mended(self, failure: IntegrationFailed) -> "_Doc":
+        """Build it as stock Yjs would."""
+        try:
+            mended = mend(self._updates)
+            if mended != self._updates:
+                return self._build_from(mended)
+        except (IntegrationFailed, UpdateRefused) as error:
+            raise StartUnreadable(str(error)) from error
+        raise StartUnreadable(str(failure)) from failure
 
     def _scan_pending(self, doc: "_Doc") -> None:
         """Separate what is pending from the updates seen since the last scan."""

@@ -16,6 +16,7 @@ from yjs_store.limits import (
     ROW_STRUCTS_MAX,
     TYPE_NESTING_MAX,
 )
+from yjs_store.mending import mend
 from yjs_store.nesting import nesting
 
 
@@ -46,12 +47,14 @@ class Passed:
     ``merged`` is what is stored of it, None when that is the very bytes that were sent. ``pieces``
     are the content cut so that each is integrated in a moment, empty when it is one such piece.
     One that ``is_large`` must not become a row: reading it would take too long at each load.
+    ``needs_mending`` says that the decoder takes it only when what is durable is mended beside it.
     ``nesting`` is how deep the types of its document are nested with it. ``is_news`` is False
     when it only repeats what was known.
     """
 
     merged: bytes | None
     pieces: tuple[bytes, ...]
+    needs_mending: bool
     is_large: bool
     is_news: bool
     nesting: int
@@ -83,6 +86,7 @@ class Bench:
             IntegrationFailed: the decoder failed on that.
         """
         self._updates = [piece for update in updates for piece in crdt.cut(update)]
+        self.is_mended = False
         self._replica = crdt.Replica(self._updates)
         self._replica.content()
 
@@ -111,7 +115,7 @@ class Bench:
             merged = crdt.merge([suspect.update])
             _check_nesting(nesting(merged))
             pieces = crdt.cut(merged)
-            is_news = self._integrate(pieces)
+            is_news = self._integrate_mending(pieces)
             depth = self._handle_as_clients_do()
             if findings.types:
                 _check_nesting(depth)
@@ -121,6 +125,7 @@ class Bench:
         self._updates += pieces
         return Passed(
             merged=None if merged == suspect.update else merged,
+            needs_mending=self.is_mended,
             pieces=() if len(pieces) == 1 else tuple(pieces),
             is_large=len(merged) > JOURNAL_ROW_BYTES_MAX or findings.structs > ROW_STRUCTS_MAX,
             is_news=is_news or not suspect.repeats,
@@ -132,6 +137,20 @@ class Bench:
         # All of them, also after the first that is news.
         is_news = [self._replica.integrate_news(piece) for piece in pieces]
         return any(is_news)
+
+    def _integrate_mending(self, pieces: Sequence[bytes]) -> bool:
+        """Integrate; where what is durable is to blame for a failure, mend that first."""
+        try:
+            return self._integrate(pieces)
+        except crdt.IntegrationFailed:
+            mended = mend_beside(self._updates, pieces)
+            if mended == self._updates:
+                raise
+            self._replica = crdt.Replica(mended)
+            is_news = self._integrate(pieces)
+            self._updates = mended
+            self.is_mended = True
+            return is_news
 
     def _handle_as_clients_do(self) -> int:
         """Encode, decode and delete everything; return how deep types are nested.
@@ -148,6 +167,19 @@ class Bench:
 
     def _begin_anew(self) -> None:
         self._replica = crdt.Replica(self._updates)
+
+
+def mend_beside(durable: Sequence[bytes], updates: Sequence[bytes]) -> list[bytes]:
+    """Return what is durable as it must be read now that these updates come to it; see ``mend``.
+
+    Raises:
+        IntegrationFailed: one of these is to blame itself.
+    """
+    both = [*durable, *updates]
+    mended = mend(both)
+    if mended[len(durable) :] != both[len(durable) :]:
+        raise crdt.IntegrationFailed("it stands within what is no type")
+    return mended[: len(durable)]
 
 
 def _check_nesting(depth: int) -> None:

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from yjs_store import crdt, format
 from yjs_store.document import Document
-from yjs_store.errors import DocumentFailed, Poisoned, StoreError
+from yjs_store.errors import DocumentFailed, Poisoned, StoreError, UpdateRefused
 from yjs_store.limits import TRIAL_WAITING_BYTES_MAX
 from yjs_store.records import Head, StoredDocument
 from yjs_store.retrying import Retrier, StorageState
 from yjs_store.submissions import Submission
-from yjs_store.trial import Passed, Suspect, Verdict
+from yjs_store.trial import Passed, Suspect, Verdict, mend_beside
 from yjs_store.trial_process import TrialProcess
 
 Load = Callable[[Head], Awaitable[StoredDocument]]
@@ -121,7 +121,10 @@ class Trials:
                 found = await self.process.judge(stored, passed, rest)
                 passed += _passed(rest, found)
                 verdicts += found
-            updates = await asyncio.to_thread(assemble_cut, stored)
+            updates = await asyncio.to_thread(_begin_with, stored, passed, verdicts)
+        except (crdt.IntegrationFailed, UpdateRefused) as error:
+            # It was no one of them alone.
+            document.failed(DocumentFailed(document.name, str(error)))
         except StoreError as error:
             document.failed(error)
         else:
@@ -168,6 +171,16 @@ def assemble_cut(stored: StoredDocument) -> list[bytes]:
         Damaged: it is not what was written.
     """
     return [piece for update in format.assemble(stored)[1] for piece in crdt.cut(update)]
+
+
+def _begin_with(
+    stored: StoredDocument, passed: Sequence[bytes], verdicts: Sequence[Verdict]
+) -> list[bytes]:
+    """Return what is durable in pieces, mended where what has passed needs that."""
+    updates = assemble_cut(stored)
+    if any(isinstance(verdict, Passed) and verdict.needs_mending for verdict in verdicts):
+        return mend_beside(updates, passed)
+    return updates
 
 
 def _as_suspects(submissions: Sequence[Submission]) -> list[Suspect]:

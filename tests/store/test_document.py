@@ -277,6 +277,31 @@ async def test_what_the_decoder_fails_on_is_refused_and_its_room_goes_on(
     assert read(*[data for _, data in rows_of(path, "n")]).text == "abc"
 
 
+async def test_one_who_wrote_within_what_was_to_come_keeps_nobody_from_writing(
+    store: Store, document: Document, path: Path
+) -> None:
+    """Field note 18: what stands within a letter is collected, as stock Yjs does, or its author
+    could never write again."""
+    eve, ann, listener = Recorder(), Recorder(), Recorder()
+    document.listen(listener)
+    document.submit(CHILD_OF_A_LETTER, eve)
+    await document.wait_settled()
+    for letter in (typed := letters("abc", 7)):
+        document.submit(letter, ann)
+        await document.wait_settled()
+    assert [update for update, *_ in ann.receipts] == typed
+    assert (listener.failures, document.error) == ([], None)
+    whole = await document.whole()
+    # The clocks of both; the value is gone.
+    assert crdt.parse_state_vector(document.state_vector()) == {7: 3, 8: 1}
+    assert read(whole).text == "abc"
+    assert read(await store.load("n")).text == "abc"
+    await store.checkpoint("n")
+    assert read(await store.load("n")).text == "abc"
+    recorder = await submit(document, Editor(9).write("on"))
+    assert len(recorder.receipts) == 1
+
+
 async def test_a_round_on_which_the_decoder_fails_again_fails_its_document(
     store: Store, document: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,7 +30,13 @@ def judged(bench: Bench, update: bytes, *, repeats: bool = False) -> Passed:
 def test_what_is_small_is_integrated_as_it_came() -> None:
     verdict = judged(Bench([]), letters("a")[0])
     assert verdict == Passed(
-        merged=None, pieces=(), is_large=False, is_news=True, nesting=0, structs=1
+        merged=None,
+        pieces=(),
+        needs_mending=False,
+        is_large=False,
+        is_news=True,
+        nesting=0,
+        structs=1,
     )
 
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from store.editing import letters
 from store.intents import append, fresh, opened
 from store.poison import (
+    CHILD_OF_A_LETTER,
     DEPTH,
     KILLERS,
     deep_value,
@@ -17,13 +19,14 @@ from store.poison import (
     paste,
     vault,
 )
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
 from yjs_store import CheckDepth, crdt, open_store, plan_check, run_check
 from yjs_store.backends.sqlite import SqliteBackend
 
-from .peers import Peer, text_of
+from .peers import Peer, document_of, text_of
 from .server import RunningServer
+from .waiting import DEADLINE_S
 from .ywire import update_message
 
 UPDATE_REFUSED = 4422
@@ -102,6 +105,37 @@ async def receipt_s(server: RunningServer, document: str, update: bytes) -> floa
             while len(await socket.recv()) < len(update):
                 pass
         return time.monotonic() - began_s
+
+
+async def test_one_who_writes_within_what_is_to_come_keeps_nobody_from_writing(
+    server: RunningServer,
+) -> None:
+    """Field note 18: no bytes told that it would fail when client 7 typed its first letter."""
+    pid = server.pid
+    # The decoder of these tests fails on it as well; so none of them decodes.
+    async with (
+        connect(f"{server.url}/ws/room") as culprit,
+        connect(f"{server.url}/ws/room") as ann,
+        connect(f"{server.url}/ws/room") as bob,
+    ):
+        await send_and_see(culprit, [culprit, bob], CHILD_OF_A_LETTER)
+        for letter in letters("abc", 7):
+            await send_and_see(ann, [ann, bob], letter)
+    assert (server.pid, server.is_running) == (pid, True)
+    await server.stop()
+    async with open_store(server.store_url) as store:
+        assert str(text_of(document_of(await store.load("room")))) == "abc"
+
+
+async def send_and_see(
+    sender: ClientConnection, readers: Sequence[ClientConnection], update: bytes
+) -> None:
+    """Send an update; wait until each of the readers has it."""
+    await sender.send(update_message(update))
+    async with asyncio.timeout(DEADLINE_S):
+        for reader in readers:
+            while update_message(update) != await reader.recv():
+                pass
 
 
 LARGE: Mapping[str, Callable[[], bytes]] = {
