@@ -171,7 +171,7 @@ def test_what_ends_the_decoder_is_found_and_ends_nothing_else(sound: Path) -> No
     replace_first_row(sound, DEEP)
     reports, problems = run(sound)
     damaged = {name: report.problem for name, report in reports.items() if report.problem}
-    assert damaged == {"number 1": "content: the decoder ended the process that read it"}
+    assert damaged == {"rows": "content: the decoder ended the process that read it"}
     assert len(reports) == 5
     assert problems == []
 
