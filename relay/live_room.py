@@ -143,10 +143,13 @@ class LiveRoom:
 
     def _perform(self, connection: Connection, effects: Sequence[Effect]) -> None:
         for effect in effects:
+            if isinstance(effect, Submit):
+                # Nearly all are: asked first, and by the cheapest question.
+                connection.note_submitted(effect.update)
+                document = self._open_document()
+                document.submit(effect.update, connection, repeats=effect.repeats)
+                continue
             match effect:
-                case Submit(update, repeats):
-                    connection.note_submitted(update)
-                    self._open_document().submit(update, connection, repeats=repeats)
                 case SpreadAwareness():
                     self._spread((effect,))
                 case AnswerStep1(state_vector):

@@ -55,9 +55,9 @@ def merge(updates: Sequence[bytes]) -> bytes:
     """
     if not updates:
         return EMPTY_UPDATE
-    for update in updates:
-        # One byte tells for all but the largest that there is no number to look at.
-        if update[:1] >= b"\x80":
+    # One byte tells for all but the largest that there is no number to look at.
+    if max(updates)[:1] >= b"\x80":
+        for update in updates:
             _check_count(update)
     with _refusing("not a Yjs update"):
         while len(updates) > MERGE_SLICE:

@@ -28,7 +28,7 @@ from yjs_store.limits import (
     UPDATE_BYTES_MAX,
 )
 from yjs_store.records import Append, Head, JournalRow, Receipt
-from yjs_store.submissions import Sender, Submission, Suspects, plain, take_count
+from yjs_store.submissions import REPEATS, UPDATE, Sender, Submission, Suspects, plain, take_count
 from yjs_store.trial import Passed, Verdict
 
 
@@ -129,7 +129,8 @@ class Document:
         if is_plain(update) and self.error is None and not self._suspects.senders:
             # The way of nearly every update, at the least price.
             self._gathered.append(plain(update, sender, repeats))
-            self._mark()
+            if not self._is_marked:
+                self._mark()
         elif self.error is not None:
             sender.refused(update, self.error)
         elif len(update) > UPDATE_BYTES_MAX:
@@ -414,12 +415,15 @@ class Document:
         """Integrate what decodes, note the rest as refused; return what is new as one update."""
         if current.taken and current.taken[0].is_large:
             return _take_large(current, current.taken[0])
-        parts = [
-            submission.update
-            for submission in current.taken
-            if submission.repeats and self._integrate_repeat(current, submission)
-        ]
-        fresh = [submission for submission in current.taken if not submission.repeats]
+        parts: list[bytes] = []
+        fresh = current.taken
+        if any(map(REPEATS, fresh)):
+            parts += [
+                submission.update
+                for submission in current.taken
+                if submission.repeats and self._integrate_repeat(current, submission)
+            ]
+            fresh = [submission for submission in fresh if not submission.repeats]
         for merged, submissions in _merge_decodable(fresh, current.refused):
             if merged == crdt.EMPTY_UPDATE:
                 current.known.extend(submissions)
@@ -502,8 +506,8 @@ class Document:
         if row is not None:
             for listener in tuple(self._listeners):
                 listener.committed(row, current.stored)
-        for submission in current.stored:
-            submission.sender.stored(submission.update, receipt, news=True)
+        for update, sender, _, _ in current.stored:
+            sender.stored(update, receipt, news=True)
         for submission in current.known:
             submission.sender.stored(submission.update, receipt, news=False)
         for submission, error in current.refused:
@@ -561,7 +565,7 @@ def _merge_decodable(
     if not submissions:
         return
     try:
-        merged = crdt.merge([submission.update for submission in submissions])
+        merged = crdt.merge(list(map(UPDATE, submissions)))
     except UpdateRefused as error:
         if len(submissions) == 1:
             refused.append((submissions[0], error))

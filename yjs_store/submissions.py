@@ -60,7 +60,7 @@ def take_count(gathered: Sequence[Submission]) -> int:
     """Return how many of what has gathered fit into one row, at least one if there is any."""
     count = byte_length = structs = 0
     first = gathered[:FOLD_UPDATES_MAX]
-    if sum(map(len, map(_UPDATE, first))) <= FOLD_BYTES_MAX and not any(map(_FOUND, first)):
+    if sum(map(len, map(UPDATE, first))) <= FOLD_BYTES_MAX and not any(map(FOUND, first)):
         # Plain updates are nearly all there are.
         return len(first)
     for submission in first:
@@ -75,8 +75,10 @@ def take_count(gathered: Sequence[Submission]) -> int:
     return count
 
 
-_UPDATE: Final = operator.itemgetter(0)
-_FOUND: Final = operator.itemgetter(3)
+# The fields of a submission, at less than the price of their names.
+UPDATE: Final = operator.itemgetter(0)
+REPEATS: Final = operator.itemgetter(2)
+FOUND: Final = operator.itemgetter(3)
 
 
 class Suspects:
