@@ -20,7 +20,7 @@ from yjs_store import (
     trials,
 )
 from yjs_store.crdt import EMPTY_UPDATE
-from yjs_store.limits import INLINE_WORK_MAX, TRIAL_UPDATES_MAX
+from yjs_store.limits import INLINE_WORK_MAX
 
 from .dying_worker import MODULE
 from .editing import Editor, letters, read
@@ -100,18 +100,18 @@ async def test_an_honest_large_update_is_stored_as_it_came(document: Document, p
     assert crdt.difference(crdt.fold([update])[1], await document.whole()) is None
 
 
-async def test_a_refusal_takes_along_what_waits_behind_it(document: Document, path: Path) -> None:
+async def test_a_refusal_takes_along_what_waits_behind_it(dying: Store, document: Document) -> None:
     """P6: nobody makes the process be ended for one update after the other."""
-    ann, bob = Recorder(), Recorder()
-    bad = nested_types(INLINE_WORK_MAX + 1)
-    updates = [bad] * (TRIAL_UPDATES_MAX + 2)
+    eve, bob = Recorder(), Recorder()
+    updates = [large(200, "SIGSEGV"), large(300, "SIGSEGV"), large(400), letters("a")[0]]
     for update in updates:
-        document.submit(update, ann)
-    document.submit(letters("b")[0], bob)
+        document.submit(update, eve)
+    document.submit(large(500), bob)
     await document.wait_settled()
-    assert [update for update, _ in ann.refusals] == updates
-    assert {type(error) for _, error in ann.refusals} == {UpdateRefused}
-    assert (ann.receipts, len(bob.receipts)) == ([], 1)
+    assert [update for update, _ in eve.refusals] == updates
+    assert {type(error) for _, error in eve.refusals} == {UpdateRefused}
+    assert (eve.receipts, len(bob.receipts)) == ([], 1)
+    assert dying.trial_counts == (2, 0, 0)
 
 
 @pytest.mark.parametrize("word", ["SIGSEGV", "HANG"])
