@@ -378,6 +378,10 @@ class Store:
         because = self.failing_because
         if because is not None:
             found.insert(0, Degradation(Trouble.STORAGE, None, because))
+        found += [
+            Degradation(Trouble.DAMAGE, error.document, str(error))
+            for error in self._vouching.poisoned
+        ]
         if self._scrubber is not None:
             found += [
                 Degradation(Trouble.DAMAGE, name, problem)

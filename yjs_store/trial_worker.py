@@ -4,6 +4,7 @@ What it is given may kill it, and it is bounded so that nobody else notices: in 
 time and stack. It says what it begins, so that the parent knows of what it died.
 """
 
+import contextlib
 import math
 import resource
 import time
@@ -104,7 +105,9 @@ def _lower(which: int, bound: int) -> None:
     hard = resource.getrlimit(which)[1]
     if hard != resource.RLIM_INFINITY:
         bound = min(bound, hard)
-    resource.setrlimit(which, (bound, hard))
+    # A system that knows no such limit has the others.
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(which, (bound, hard))
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@ By an older version, say, or by an import. What ends the process that reads it m
 document unavailable, and no other.
 """
 
+import contextlib
+
 from yjs_store.backend import Backend
-from yjs_store.errors import Poisoned
+from yjs_store.errors import Poisoned, StoreUnavailable
 from yjs_store.limits import POISONED_MAX
 from yjs_store.records import StoredDocument
 from yjs_store.trials import Trials
@@ -44,4 +46,6 @@ class Vouching:
             while len(self._poisoned) > POISONED_MAX:
                 del self._poisoned[next(iter(self._poisoned))]
             raise
-        await self._backend.vouch(head.document_id)
+        # On a disk that is full it is tried again when it is opened next.
+        with contextlib.suppress(StoreUnavailable):
+            await self._backend.vouch(head.document_id)

@@ -103,6 +103,10 @@ class WatchedBackend(SqliteBackend):
         await self._run(self.before, "delete")
         await super().delete(before, after)
 
+    async def vouch(self, document_id: int) -> None:
+        await self._run(self.before, "vouch")
+        await super().vouch(document_id)
+
     async def discard(self, snapshot_id: int) -> None:
         await self._run(self.before, "discard")
         await super().discard(snapshot_id)

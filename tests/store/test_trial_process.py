@@ -14,7 +14,14 @@ from yjs_store.trial_process import TrialProcess
 
 from .dying_worker import MODULE
 from .editing import Editor, letters
-from .poison import CHILD_OF_A_LETTER, DEEP_VALUE, nested_types, one_letter_each
+from .poison import (
+    CHILD_OF_A_LETTER,
+    DEEP_VALUE,
+    PANIC_FIRST,
+    PANIC_SECOND,
+    nested_types,
+    one_letter_each,
+)
 from .test_fold_process import is_alive, stored
 
 
@@ -98,9 +105,9 @@ async def test_a_turn_ends_when_it_takes_long(dying: TrialProcess) -> None:
     [
         [DEEP_VALUE],
         [nested_types(100_000)],
-        [letters("a", 7)[0], CHILD_OF_A_LETTER],
+        [PANIC_FIRST, PANIC_SECOND],
     ],
-    ids=["a deep value", "nested types", "a value within a letter"],
+    ids=["a deep value", "nested types", "a panic"],
 )
 async def test_a_document_that_it_dies_of_is_poisoned(
     trials: TrialProcess, poison: list[bytes]

@@ -5,20 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from yjs_store import CheckDepth, Poisoned, Store, crdt, plan_check, run_check
+from yjs_store import CheckDepth, Poisoned, Store, StoreFull, Trouble, crdt, plan_check, run_check
 from yjs_store.backend import Backend
 from yjs_store.backends.sqlite import SqliteBackend
 
 from .editing import letters, read
 from .intents import append, fresh, opened
-from .poison import CHILD_OF_A_LETTER, DEEP_VALUE, LETTER, nested_types, one_letter_each
+from .poison import DEEP_VALUE, PANIC_FIRST, PANIC_SECOND, nested_types, one_letter_each
 from .sqlite_versions import make_version_1
-from .stores import WatchedBackend, store_over, url
+from .stores import Failing, WatchedBackend, store_over, url
 
 POISONED: dict[str, list[bytes]] = {
     "a deep value": [DEEP_VALUE],
     "nested types": [nested_types(100_000)],
-    "a value within a letter": [LETTER, CHILD_OF_A_LETTER],
+    "a panic": [PANIC_FIRST, PANIC_SECOND],
 }
 SOUND: dict[str, list[bytes]] = {"sound": letters("abc")}
 
@@ -41,6 +41,8 @@ async def check_only_the_poisoned_are_refused(store: Store) -> None:
         for use in (store.load(name), store.checkpoint(name), store.append(name, letters("a")[0])):
             with pytest.raises(Poisoned):
                 await use
+    shown = {each.document for each in store.degradations() if each.trouble is Trouble.DAMAGE}
+    assert shown == POISONED.keys()
     assert read(await store.load("sound")).text == "abc"
     assert (await store.append("sound", letters("abcd")[3])).seq == 4
     assert (await store.append("new", letters("a")[0])).seq == 1
@@ -74,6 +76,19 @@ async def test_the_documents_of_an_older_store_are_tried_before_their_first_use(
     make_version_1(path, POISONED | SOUND)
     async with store_over(WatchedBackend(path)) as store:
         await check_only_the_poisoned_are_refused(store)
+
+
+async def test_a_disk_that_is_full_keeps_nobody_from_reading(path: Path) -> None:
+    """P8."""
+    await write_unguarded(path, SOUND)
+    backend = WatchedBackend(path)
+    async with store_over(backend) as store:
+        backend.before["vouch"] = Failing(StoreFull("no room"), times=1)
+        assert read(await store.load("sound")).text == "abc"
+        assert read(await store.load("sound")).text == "abc"
+        head = await store.head("sound")
+        assert head is not None
+        assert not await backend.is_unvouched(head.document_id)
 
 
 async def test_a_check_names_what_is_poisoned(path: Path) -> None:
