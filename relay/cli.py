@@ -16,7 +16,7 @@ from relay.quarantine_commands import quarantine
 from relay.salvage_commands import salvage, set_aside
 from relay.server import serve as run_server
 from relay.session_commands import sessions
-from yjs_store import StoreUnusable
+from yjs_store import StoreUnusable, raise_stack
 
 try:
     import uvloop
@@ -68,6 +68,7 @@ def serve(config: Path | None, **options: Any) -> None:
         given = {name: value for name, value in options.items() if value is not None}
         settings = load_settings(given, config)
         configure_logging(settings.log_level, settings.log_format)
+        raise_stack()
         with asyncio.Runner(loop_factory=_loop_factory) as runner:
             code = runner.run(run_server(settings, _announce))
     except (ConfigError, StoreUnusable) as error:

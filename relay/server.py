@@ -20,7 +20,7 @@ from relay.errors import ConfigError
 from relay.hub import Hub
 from relay.limits import FRAME_BYTES_MAX
 from relay.websocket_protocol import WebsocketProtocol
-from yjs_store import CheckpointPolicy, Store, WriterSuperseded, open_store, raise_stack
+from yjs_store import CheckpointPolicy, Store, WriterSuperseded, open_store
 from yjs_store.limits import MIB
 
 log = structlog.get_logger("relay.server")
@@ -39,7 +39,6 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
         StoreUnusable, ConfigError: it cannot start; the text says why.
     """
     _check_keeps(settings.store)
-    raise_stack()
     policy = CheckpointPolicy(rows_max=settings.checkpoint_rows)
     listener = _listen(settings.host, settings.port)
     try:
