@@ -1,9 +1,11 @@
 """What would end, hang or fill the server ends its own sender's connection, and nothing else."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from store.editing import letters
@@ -23,6 +25,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from yjs_store import CheckDepth, crdt, open_store, plan_check, run_check
 from yjs_store.backends.sqlite import SqliteBackend
+from yjs_store.limits import TRIAL_STACK_BYTES
 
 from .peers import Peer, document_of, text_of
 from .server import RunningServer
@@ -190,3 +193,9 @@ async def test_a_store_that_was_poisoned_before_has_one_document_less_and_says_w
     assert problems.keys() == {"room", "poisoned"}
     assert problems["room"] is None
     assert "decoder" in (problems["poisoned"] or "")
+
+
+async def test_a_server_has_more_stack_than_a_trial(server: RunningServer) -> None:
+    limits = Path(f"/proc/{server.pid}/limits").read_text()
+    (stack_bytes,) = re.findall(r"Max stack size\s+(\d+|unlimited)", limits)
+    assert stack_bytes == "unlimited" or int(stack_bytes) > TRIAL_STACK_BYTES
