@@ -81,6 +81,9 @@ class SessionReader(Protocol):
     ) -> StoredSession | None:
         """Return the newest session of that credential that is active and has not expired."""
 
+    async def is_revoked(self, credential_hash: bytes, document: str) -> bool:
+        """Say whether there is a session of that credential that was revoked."""
+
     async def list(
         self, choice: Choice, after: str, limit: int, now_ms: int | None
     ) -> Sequence[StoredSession]:

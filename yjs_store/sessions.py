@@ -85,6 +85,13 @@ class SessionBook:
         session = await self._look(looking, None)
         return session if session is not None and session.document == document else None
 
+    async def is_revoked(self, credential_hash: bytes, document: str) -> bool:
+        """Say whether a session of this credential for this document was revoked.
+
+        As long as it is kept, SESSION_KEPT_MS. So the credential need not start another one.
+        """
+        return await self._records.is_revoked(credential_hash, document)
+
     async def _look(
         self, looking: Awaitable[StoredSession | None], session_id: str | None
     ) -> Session | None:

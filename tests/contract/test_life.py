@@ -85,6 +85,7 @@ READS: dict[str, Callable[[Reader], Awaitable[object]]] = {
     "audit": lambda reader: reader.audit(),
     "statistics": lambda reader: reader.statistics(),
     "sessions.find": lambda reader: reader.sessions.find("s", 0),
+    "sessions.is_revoked": lambda reader: reader.sessions.is_revoked(b"", "n"),
     "sessions.find_by_credential": lambda reader: reader.sessions.find_by_credential(b"", "n", 0),
     "sessions.list": lambda reader: reader.sessions.list(Choice(), "", 1, None),
     "quarantine.list": lambda reader: reader.quarantine.list(None, 0, 1),

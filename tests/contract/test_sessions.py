@@ -262,3 +262,19 @@ async def test_a_superseded_writer_writes_no_sessions(place: Place) -> None:
             assert await former.sessions.find("1", NOW_MS) is not None
             assert len(await place.revoker().revoke(Choice(user="ann"), finished)) == 1
             await append(backend, fresh("n"), b"the writer goes on")
+
+
+async def test_a_credential_whose_session_was_revoked_is_known(backend: Backend) -> None:
+    revoked, ended, active = (
+        stored(name, credential_hash=letter * 32)
+        for name, letter in (("one", b"r"), ("two", b"e"), ("three", b"a"))
+    )
+    await started(backend, revoked, ended, active)
+    over = replace(ended, status="ended")
+    change = ChangeSessions(Choice("two"), None, lambda _: over, is_thorough=False)
+    await backend.sessions.change([revoke(Choice("one")), change])
+    is_revoked = backend.sessions.is_revoked
+    assert await is_revoked(b"r" * 32, "notes")
+    assert not await is_revoked(b"r" * 32, "other")
+    assert not await is_revoked(b"e" * 32, "notes")
+    assert not await is_revoked(b"a" * 32, "notes")

@@ -62,6 +62,15 @@ class MemorySessionReader:
 
         return await self._read(look)
 
+    async def is_revoked(self, credential_hash: bytes, document: str) -> bool:
+        """See SessionReader.is_revoked."""
+        return await self._read(
+            lambda table: any(
+                stored.status == "revoked" and stored.credential_hash == credential_hash
+                for stored in _all_chosen(table, Choice(document=document))
+            )
+        )
+
     async def list(
         self, choice: Choice, after: str, limit: int, now_ms: int | None
     ) -> Sequence[StoredSession]:

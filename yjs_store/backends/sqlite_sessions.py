@@ -63,6 +63,12 @@ class SqliteSessionReader:
         facts = {"hash": credential_hash, "document": document, "now_ms": now_ms}
         return await self._read(lambda connection: _first(connection, where, facts))
 
+    async def is_revoked(self, credential_hash: bytes, document: str) -> bool:
+        """See SessionReader.is_revoked."""
+        where = "WHERE credential_hash = :hash AND document = :document AND status = 'revoked'"
+        facts = {"hash": credential_hash, "document": document}
+        return await self._read(lambda connection: _first(connection, where, facts) is not None)
+
     async def list(
         self, choice: Choice, after: str, limit: int, now_ms: int | None
     ) -> Sequence[StoredSession]:
