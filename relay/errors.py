@@ -7,7 +7,8 @@ the standard codes are transient: it comes back with backoff.
 
     RelayError                a connection ends; has the code and a reason for the client
     ├── MalformedMessage      4400  not y-protocol
-    └── BadDocumentName       4400  the path does not hold a document name
+    ├── BadDocumentName       4400  the path does not hold a document name
+    └── AdmissionRefused      nobody is let in; its tree is in relay.auth.grants
     ConfigError               the command line, environment or file is not usable
 """
 
@@ -30,6 +31,7 @@ class CloseCode(enum.IntEnum):
     DOCUMENT_FAILED = 4500
     DOCUMENT_DAMAGED = 4502
     STORAGE_FAILING = 4503
+    ADMISSION_UNAVAILABLE = 4504
     TOO_SLOW = 4508
     TOO_MANY = 4529
 

@@ -58,6 +58,53 @@ DRAIN_READING_MAX_S: Final = 2.0
 DRAIN_STORING_MAX_S: Final = 30.0
 DRAIN_SENDING_MAX_S: Final = 5.0
 
+# A credential: signed tokens with many claims take some 2 KiB. It has to fit into one line of a
+# handshake, which may have 8 KiB.
+CREDENTIAL_BYTES_MAX: Final = 4 * KIB
+# What stands behind the ? of a websocket's address; clients send three or four.
+QUERY_FIELDS_MAX: Final = 50
+# A user's name: it stands in logs, session rows and lists.
+USER_BYTES_MAX: Final = 256
+# A client's program, as it calls itself, kept for a person to read.
+AGENT_CHARACTERS_MAX: Final = 200
+# Names and prefixes of one credential: each admission looks through the prefixes.
+SCOPE_RULES_MAX: Final = 1000
+# Static tokens: each admission compares with all of them (1 ms); more are a case for `jwt`.
+STATIC_TOKENS_MAX: Final = 10_000
+# A token that is shorter can be guessed; `yjs-relay token new` makes 64.
+STATIC_TOKEN_CHARACTERS_MIN: Final = 16
+# Files of tokens and keys; read in one go, in the event loop.
+AUTH_FILE_BYTES_MAX: Final = 4 * MIB
+JWT_KEYS_MAX: Final = 100
+# How far the clock of who signs may be off.
+JWT_LEEWAY_S: Final = 10
+
+# How long a hook may take, all in all; a person waits for a document to open.
+HOOK_TIMEOUT_S: Final = 5.0
+# Questions to a hook that are under way at once, and that wait for that; beyond, nobody is let in.
+HOOK_CONCURRENT_MAX: Final = 32
+HOOK_WAITING_MAX: Final = 1000
+# user, permission and ttl_s take some 100 bytes.
+HOOK_ANSWER_BYTES_MAX: Final = 16 * KIB
+# A year: beyond it is a mistake, milliseconds for seconds say.
+HOOK_TTL_S_MAX: Final = 366 * 24 * 3600
+
+# How long a session is good for before it is asked about again; shorter where the credential is.
+SESSION_TTL_S: Final = 3600.0
+# How long a ticket may be used to connect: a moment would do, were there no slow networks.
+TICKET_TTL_S: Final = 300.0
+# How long before its end a session is asked about: longer than a hook may take, so that the answer
+# is there in time.
+ASK_AGAIN_AHEAD_S: Final = 15.0
+# Sessions that are asked about at once; new clients have the hook's other places.
+ASK_AGAIN_CONCURRENT_MAX: Final = 16
+# Credentials behind tickets that are remembered, for asking again. A session whose credential was
+# forgotten ends at its expiry, unless its client renews it.
+TICKET_CREDENTIALS_MAX: Final = 4096
+
+# What one answer of an admin route lists.
+ADMIN_PAGE_MAX: Final = 1000
+
 # Percent-encoded, a name takes up to three times its bytes.
 PATH_BYTES_MAX: Final = 3 * DOCUMENT_NAME_BYTES_MAX + 64
 
@@ -65,4 +112,7 @@ PATH_BYTES_MAX: Final = 3 * DOCUMENT_NAME_BYTES_MAX + 64
 CLOSE_REASON_BYTES_MAX: Final = 123
 
 assert CONNECTION_UNSAVED_BYTES_MAX <= FRAME_BYTES_MAX
+assert HOOK_TIMEOUT_S + 2 * TICK_S < ASK_AGAIN_AHEAD_S
+assert ASK_AGAIN_CONCURRENT_MAX < HOOK_CONCURRENT_MAX
+assert TICKET_TTL_S <= SESSION_TTL_S
 assert SIGN_OF_LIFE_S + 2 * TICK_S < AWARENESS_TIMEOUT_S
