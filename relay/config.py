@@ -12,12 +12,13 @@ from pydantic_settings import (
 )
 from pydantic_settings.exceptions import SettingsError
 
+from relay.admission_settings import AdmissionSettings
 from relay.errors import ConfigError
 from relay.limits import ROOM_GRACE_S
 from yjs_store.limits import MIB, SCRUB_BYTES_PER_S
 
 
-class Settings(BaseSettings):
+class Settings(AdmissionSettings):
     """Every option of ``yjs-relay serve``; each is also YJS_RELAY_… and a key of the file."""
 
     model_config = SettingsConfigDict(
