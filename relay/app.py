@@ -6,13 +6,28 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from relay.admin import admin_routes
+from relay.admin_gate import AdminGate
+from relay.admission import Admission
+from relay.auth.origins import Origins
+from relay.auth_routes import auth_routes
+from relay.clock import now_ms
 from relay.endpoint import WebsocketEndpoint
 from relay.hub import Hub
 from yjs_store import Store, Trouble
 
 
-def create_app(hub: Hub, store: Store) -> ASGIApp:
-    """Return the application; the caller opens and closes ``hub`` and ``store``."""
+def create_app(
+    hub: Hub,
+    store: Store,
+    admission: Admission,
+    origins: Origins,
+    admin: AdminGate | None = None,
+) -> ASGIApp:
+    """Return the application; the caller opens and closes what it is given.
+
+    Without ``admin`` there are no admin routes, whoever asks.
+    """
 
     async def live(_: Request) -> Response:
         return JSONResponse({"status": "live"})
@@ -30,8 +45,15 @@ def create_app(hub: Hub, store: Store) -> ASGIApp:
             return JSONResponse({"status": "degraded", "because": because})
         return JSONResponse({"status": "ready"})
 
-    http = Starlette(routes=[Route("/health/live", live), Route("/health/ready", ready)])
-    websocket = WebsocketEndpoint(hub)
+    http = Starlette(
+        routes=[
+            Route("/health/live", live),
+            Route("/health/ready", ready),
+            *auth_routes(admission, origins, now_ms),
+            *([] if admin is None else admin_routes(admin, store)),
+        ]
+    )
+    websocket = WebsocketEndpoint(hub, admission, origins)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # Every websocket path is a document or is refused with a reason, so there is nothing to

@@ -16,6 +16,7 @@ from relay.quarantine_commands import quarantine
 from relay.salvage_commands import salvage, set_aside
 from relay.server import serve as run_server
 from relay.session_commands import sessions
+from relay.token_commands import token
 from yjs_store import StoreUnusable, raise_stack
 
 try:
@@ -32,7 +33,7 @@ def main() -> None:
     """A Yjs document server that does not lose words."""
 
 
-for command in (check, quarantine, salvage, sessions, set_aside):
+for command in (check, quarantine, salvage, sessions, set_aside, token):
     main.add_command(command)
 
 
@@ -42,7 +43,8 @@ def _settings_options(command: Callable[..., None]) -> Callable[..., None]:
         flag = "--" + name.replace("_", "-")
         if field.annotation is bool:
             flag = f"{flag}/--no-{name.replace('_', '-')}"
-        help_text = f"{field.description}  [default: {field.default}]"
+        default = "" if field.default in (None, "") else f"  [default: {field.default}]"
+        help_text = f"{field.description}{default}"
         command = click.option(flag, name, default=None, help=help_text, type=_type(field))(command)
     return command
 
@@ -85,18 +87,35 @@ def _announce(url: str) -> None:
 @click.argument("document")
 @click.option("--send", "text", metavar="TEXT", help="Append TEXT instead of following.")
 @click.option("--root", default="text", show_default=True, help="The shared text to append to.")
-def connect(url: str, document: str, text: str | None, root: str) -> None:
+@click.option("--token", help="Who you are; other users of this computer can see it.")
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The file with that token alone.",
+)
+def connect(
+    url: str,
+    document: str,
+    text: str | None,
+    root: str,
+    token: str | None,
+    token_file: Path | None,
+) -> None:
     """Print a document and follow it live, or append to one of its texts.
 
     \b
     yjs-relay connect ws://127.0.0.1:1234 my-notes
     yjs-relay connect ws://127.0.0.1:1234 my-notes --send "hello "
     """
+    if token is not None and token_file is not None:
+        raise click.UsageError("give --token or --token-file, not both")
+    if token_file is not None:
+        token = token_file.read_text(encoding="utf-8").strip()
     try:
         if text is None:
-            asyncio.run(follow_document(url, document, click.echo))
+            asyncio.run(follow_document(url, document, click.echo, token))
         else:
-            asyncio.run(send_text(url, document, root, text))
+            asyncio.run(send_text(url, document, root, text, token))
             click.echo("stored")
     except ClientError as error:
         raise click.ClickException(str(error)) from error

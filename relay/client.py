@@ -22,10 +22,15 @@ class ClientError(Exception):
 
 
 @asynccontextmanager
-async def _connected(url: str, document: str) -> AsyncIterator[websockets.ClientConnection]:
+async def _connected(
+    url: str, document: str, token: str | None
+) -> AsyncIterator[websockets.ClientConnection]:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     address = f"{url.rstrip('/')}/ws/{quote(document, safe='/')}"
     try:
-        async with websockets.connect(address, max_size=FRAME_BYTES_MAX) as socket:
+        async with websockets.connect(
+            address, max_size=FRAME_BYTES_MAX, additional_headers=headers
+        ) as socket:
             yield socket
     except websockets.ConnectionClosed as error:
         closed = error.rcvd
@@ -35,7 +40,9 @@ async def _connected(url: str, document: str) -> AsyncIterator[websockets.Client
         raise ClientError(f"cannot connect to {address}: {error}") from error
 
 
-async def follow_document(url: str, document: str, show: Callable[[str], None]) -> None:
+async def follow_document(
+    url: str, document: str, show: Callable[[str], None], token: str | None = None
+) -> None:
     """Show the document, and again after each change, until the connection ends.
 
     Raises:
@@ -43,7 +50,7 @@ async def follow_document(url: str, document: str, show: Callable[[str], None]) 
     """
     doc: _Doc = pycrdt.Doc()
     shown = None
-    async with _connected(url, document) as socket:
+    async with _connected(url, document, token) as socket:
         await socket.send(wire.encode_sync_step_1(doc.get_state()))
         is_synced = False
         while True:
@@ -62,7 +69,9 @@ async def follow_document(url: str, document: str, show: Callable[[str], None]) 
                 shown = content
 
 
-async def send_text(url: str, document: str, root: str, text: str) -> None:
+async def send_text(
+    url: str, document: str, root: str, text: str, token: str | None = None
+) -> None:
     """Append to a shared text; on return the server has it on disk.
 
     Raises:
@@ -70,7 +79,7 @@ async def send_text(url: str, document: str, root: str, text: str) -> None:
     """
     ours: _Doc = pycrdt.Doc()
     theirs: _Doc = pycrdt.Doc()
-    async with _connected(url, document) as socket:
+    async with _connected(url, document, token) as socket:
         await socket.send(wire.encode_sync_step_1(theirs.get_state()))
         is_sent = False
         while not (is_sent and _covers(theirs, ours)):

@@ -42,6 +42,7 @@ class Connection:
         "is_lost",
         "keep_refused",
         "last_sent_s",
+        "may_write",
         "outbox",
         "peer",
         "sending_since_s",
@@ -55,9 +56,10 @@ class Connection:
     ) -> None:
         self.connection_id = connection_id
         self.peer = peer
-        # Who it is, once that is known.
+        # Who it is, once that is known, and whether its updates count.
         self.user = ""
         self.session_id = ""
+        self.may_write = True
         self.outbox = Outbox()
         self.wake_writer = asyncio.Event()
         self.ending: Ending | None = None

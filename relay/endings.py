@@ -8,6 +8,7 @@ from yjs_store import (
     DocumentDeleted,
     NameRefused,
     Poisoned,
+    SessionRefused,
     StoreError,
     StoreUnavailable,
     TrialsFull,
@@ -28,6 +29,7 @@ _FIXED: Final[tuple[tuple[type[StoreError], CloseCode, str], ...]] = (
         "the document cannot be read safely; ask an operator",
     ),
     (TrialsFull, CloseCode.TOO_MANY, "too much waits to be looked at; try again"),
+    (SessionRefused, CloseCode.TOO_MANY, "there are too many sessions"),
     (StoreUnavailable, CloseCode.STORAGE_FAILING, "storage is failing"),
 )
 """The first that fits; what the error says of itself is only for operators."""

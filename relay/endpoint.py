@@ -6,6 +6,9 @@ import contextlib
 import structlog
 from starlette.types import Message, Receive, Scope, Send
 
+from relay.admission import Admission
+from relay.auth.credentials import SUBPROTOCOL, client_details, websocket_credential
+from relay.auth.origins import Origins, is_origin_allowed
 from relay.connection import Connection
 from relay.endings import ending_for
 from relay.errors import CloseCode, RelayError
@@ -23,11 +26,18 @@ _PROTOCOL_FAILURES = frozenset({1002, 1007, CloseCode.TOO_LARGE})
 class WebsocketEndpoint:
     """An ASGI application for y-websocket clients."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, admission: Admission, origins: Origins) -> None:
         self._hub = hub
+        self._admission = admission
+        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one websocket from its handshake to its end."""
+        if not is_origin_allowed(self._origins, scope["headers"]):
+            await receive()
+            # Not accepted, which is HTTP 403: a page from elsewhere learns nothing more.
+            await send({"type": "websocket.close", "code": int(CloseCode.FORBIDDEN)})
+            return
         client = scope.get("client")
         peer = f"{client[0]}:{client[1]}" if client else "unknown"
         connection = self._hub.admit(peer, _current_task())
@@ -36,7 +46,7 @@ class WebsocketEndpoint:
         try:
             await receive()
             # Accepted first in every case: only then does a client see a close code.
-            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.accept", "subprotocol": _subprotocol(scope)})
             room = await self._enter(connection, scope)
             writer = asyncio.create_task(_write(connection, room, send))
             if room is not None:
@@ -50,6 +60,7 @@ class WebsocketEndpoint:
         finally:
             if room is not None:
                 room.leave(connection)
+            self._admission.release(connection)
             self._hub.dismiss(connection)
             if writer is not None:
                 writer.cancel()
@@ -61,7 +72,9 @@ class WebsocketEndpoint:
             connection.end(CloseCode.GOING_AWAY, "the server is stopping")
             return None
         try:
-            return await self._hub.join(document_name(scope["raw_path"]), connection)
+            name = document_name(scope["raw_path"])
+            await self._admit(connection, scope, name)
+            return await self._hub.join(name, connection)
         except RelayError as error:
             connection.end(error.code, str(error))
         except StoreError as error:
@@ -69,6 +82,16 @@ class WebsocketEndpoint:
             log.warning("document not opened", error=str(error))
             connection.end(code, reason)
         return None
+
+    async def _admit(self, connection: Connection, scope: Scope, name: str) -> None:
+        credential = None
+        # Where everybody is let in, what somebody shows is not even looked at.
+        if self._admission.authority.needs_credential:
+            credential = websocket_credential(
+                scope["headers"], scope["query_string"], scope["subprotocols"]
+            )
+        details = client_details(connection.peer, scope["headers"])
+        await self._admission.admit(connection, credential, name, details)
 
     async def _read(self, connection: Connection, room: LiveRoom, receive: Receive) -> None:
         """Hand frames to the room until the socket or the connection ends."""
@@ -97,6 +120,10 @@ class WebsocketEndpoint:
             room.receive(connection, frame)
         except RelayError as error:
             connection.end(error.code, str(error), frame_bytes=len(frame))
+
+
+def _subprotocol(scope: Scope) -> str | None:
+    return SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
 
 
 def _current_task() -> asyncio.Task[object]:
@@ -142,6 +169,8 @@ async def _write(connection: Connection, room: LiveRoom | None, send: Send) -> N
                 "connection closed",
                 connection=connection.connection_id,
                 peer=connection.peer,
+                user=connection.user,
+                session=connection.session_id,
                 document=None if room is None else room.name,
                 code=int(code),
                 reason=reason,

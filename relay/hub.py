@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections.abc import Callable
 
 import structlog
 
@@ -35,6 +36,7 @@ class Hub:
         self._rooms: dict[str, LiveRoom] = {}
         self._ids = itertools.count(1)
         self._connections: dict[Connection, None] = {}
+        self._each_tick: list[Callable[[], None]] = []
         self._empty = asyncio.Event()
         self._empty.set()
         self._ticking = asyncio.create_task(self._run_ticks(), name="relay-ticks")
@@ -74,16 +76,28 @@ class Hub:
         room.join(connection)
         return room
 
+    def ask_for_state(self, name: str, connection: Connection) -> None:
+        """Ask a connection of that document for what it has and the document lacks."""
+        room = self._rooms.get(name)
+        if room is not None and room.has(connection):
+            room.ask_for_state(connection)
+
     def _remove(self, room: LiveRoom) -> None:
         if self._rooms.get(room.name) is room:
             del self._rooms[room.name]
 
     # ---- time -------------------------------------------------------------------------------
 
+    def call_each_tick(self, callback: Callable[[], None]) -> None:
+        """Call back every TICK_S."""
+        self._each_tick.append(callback)
+
     async def _run_ticks(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
             self.tick(_now_s())
+            for callback in self._each_tick:
+                callback()
 
     def tick(self, now_s: float) -> None:
         """Do what is due: signs of life, stalled readers, awareness, empty rooms."""

@@ -98,12 +98,20 @@ class LiveRoom:
 
     def join(self, connection: Connection) -> None:
         """Take in a connection: it is asked for its state and told of the others."""
-        document = self._open_document()
         connection.has_echo = self._echo
         connection.keep_refused = functools.partial(self._quarantine, connection)
         self._connections[connection] = None
-        self._when_durable(connection, lambda: wire.encode_sync_step_1(document.state_vector()))
+        self.ask_for_state(connection)
         self._perform(connection, self._room.join())
+
+    def has(self, connection: Connection) -> bool:
+        """Say whether a connection is in the room."""
+        return connection in self._connections
+
+    def ask_for_state(self, connection: Connection) -> None:
+        """Ask a connection for what it has and the document lacks."""
+        document = self._open_document()
+        self._when_durable(connection, lambda: wire.encode_sync_step_1(document.state_vector()))
 
     def leave(self, connection: Connection) -> None:
         """Let a connection go; the others hear that its clients are gone."""
@@ -145,6 +153,10 @@ class LiveRoom:
         for effect in effects:
             if isinstance(effect, Submit):
                 # Nearly all are: asked first, and by the cheapest question.
+                if not connection.may_write:
+                    # Refused without a word: stock clients have no ear for it, and what they
+                    # show of others and of cursors goes on (field note 25).
+                    continue
                 connection.note_submitted(effect.update)
                 document = self._open_document()
                 document.submit(effect.update, connection, repeats=effect.repeats)

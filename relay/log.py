@@ -41,5 +41,6 @@ def configure_logging(level: str, log_format: str) -> None:
     root.handlers = [handler]
     root.setLevel(level.upper())
     # The server's own lines for each start, stop and handshake repeat what ours say.
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio"):
+    # A client of ours that asks a hook would log its address, and headers when debugging.
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)

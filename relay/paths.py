@@ -18,9 +18,24 @@ def document_name(raw_path: bytes) -> str:
     Raises:
         BadDocumentName: the path does not hold a document name.
     """
+    return _name_after(raw_path, _PREFIX if raw_path.startswith(_PREFIX) else b"/")
+
+
+def document_name_after(prefix: bytes, raw_path: bytes) -> str:
+    """Return the name in ``{prefix}{document}``, read as in ``document_name``.
+
+    Raises:
+        BadDocumentName: the path does not begin so, or does not hold a document name.
+    """
+    if not raw_path.startswith(prefix):
+        raise BadDocumentName("the path is encoded where it need not be")
+    return _name_after(raw_path, prefix)
+
+
+def _name_after(raw_path: bytes, prefix: bytes) -> str:
     if len(raw_path) > PATH_BYTES_MAX:
         raise BadDocumentName(f"the path has {len(raw_path)} bytes; the bound is {PATH_BYTES_MAX}")
-    encoded = raw_path.removeprefix(_PREFIX if raw_path.startswith(_PREFIX) else b"/")
+    encoded = raw_path.removeprefix(prefix)
     if not _is_percent_encoded(encoded):
         raise BadDocumentName("the path has a broken percent-encoding")
     try:

@@ -13,9 +13,12 @@ from urllib.parse import urlsplit
 import structlog
 import uvicorn
 
+from relay.admission import Admission
 from relay.app import create_app
+from relay.clock import make_secret, now_ms
 from relay.config import Settings
 from relay.drain import drain
+from relay.entrance import Entrance, make_entrance
 from relay.errors import ConfigError
 from relay.hub import Hub
 from relay.limits import FRAME_BYTES_MAX
@@ -42,22 +45,37 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     policy = CheckpointPolicy(rows_max=settings.checkpoint_rows)
     listener = _listen(settings.host, settings.port)
     try:
+        entrance = make_entrance(settings, listener.getsockname()[0])
         scrub_bytes_per_s = settings.scrub_mib_per_s * MIB
         async with open_store(
             settings.store, policy=policy, scrub_bytes_per_s=scrub_bytes_per_s
         ) as store:
-            return await _serve(settings, store, listener, announce)
+            return await _serve(settings, store, listener, entrance, announce)
     finally:
         listener.close()
 
 
 async def _serve(
-    settings: Settings, store: Store, listener: socket.socket, announce: Callable[[str], None]
+    settings: Settings,
+    store: Store,
+    listener: socket.socket,
+    entrance: Entrance,
+    announce: Callable[[str], None],
 ) -> int:
     hub = Hub(store, echo=settings.echo, room_grace_s=settings.room_grace_s)
+    admission = Admission(
+        store.sessions,
+        entrance.authority,
+        now_ms,
+        make_secret,
+        hub.ask_for_state,
+        session_ttl_s=settings.session_ttl_s,
+        ticket_ttl_s=settings.ticket_ttl_s,
+    )
+    hub.call_each_tick(admission.tick)
     stopping, hurried = asyncio.Event(), asyncio.Event()
     config = uvicorn.Config(
-        create_app(hub, store),
+        create_app(hub, store, admission, entrance.origins, entrance.admin),
         http="httptools",
         ws=WebsocketProtocol,
         ws_max_size=FRAME_BYTES_MAX,
@@ -77,7 +95,7 @@ async def _serve(
     )
     started_s = time.monotonic()
     try:
-        is_clean = await _supervise(serving, stopping, store, hub)
+        is_clean = await _supervise(serving, stopping, store, hub, admission)
         if is_clean:
             server.stop_listening()
             is_clean = await _unless(hurried, drain(hub, store))
@@ -85,16 +103,21 @@ async def _serve(
         server.should_exit = True
         await serving
         await hub.close()
+        await admission.close()
     log.info("stopped", clean=is_clean, uptime_s=round(time.monotonic() - started_s, 1))
     return 0 if is_clean else 1
 
 
 async def _supervise(
-    serving: asyncio.Task[object], stopping: asyncio.Event, store: Store, hub: Hub
+    serving: asyncio.Task[object],
+    stopping: asyncio.Event,
+    store: Store,
+    hub: Hub,
+    admission: Admission,
 ) -> bool:
     """Wait for a wish to stop (True) or for a part to break (False, after saying which)."""
     wishes = asyncio.create_task(stopping.wait())
-    watches = [asyncio.create_task(store.wait_broken()), asyncio.create_task(hub.wait_broken())]
+    watches = [asyncio.create_task(each.wait_broken()) for each in (store, hub, admission)]
     try:
         await asyncio.wait({wishes, serving, *watches}, return_when=asyncio.FIRST_COMPLETED)
         for task in (serving, *watches):

@@ -4,22 +4,29 @@ This directory is no package: it would be called ``relay``, like what it tests.
 """
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote, unquote
+from weakref import WeakKeyDictionary
 
 import pycrdt
 import pytest
 
+from relay.admission import Admission
+from relay.auth.anonymous import Anonymous
+from relay.auth.origins import Origins
+from relay.clock import make_secret
 from relay.connection import Connection
 from relay.endpoint import WebsocketEndpoint
 from relay.hub import Hub
 from relay.live_room import LiveRoom
 from relay.wire import y_websocket as wire
-from yjs_store import CheckpointPolicy, Store, open_store
+from yjs_store import CheckpointPolicy, SessionBook, Store, open_store
+from yjs_store.backends.memory import MemoryBackend
 from yjs_store.backends.sqlite import SqliteBackend
 from yjs_store.limits import JOURNAL_ROW_BYTES_MAX
 from yjs_store.records import Append, StoredDocument
@@ -30,6 +37,8 @@ DEADLINE_S = 20.0
 
 EMPTY_UPDATE = b"\x00\x00"
 EMPTY_STATE_VECTOR = b"\x00"
+
+ORIGINS = Origins(frozenset(), needs_credential=False)
 
 Doc = pycrdt.Doc[Any]
 Test = TypeVar("Test", bound=Callable[..., object])
@@ -320,13 +329,29 @@ def _this_task() -> asyncio.Task[object]:
     return task
 
 
+_admissions: WeakKeyDictionary[Hub, Admission] = WeakKeyDictionary()
+
+
+def anonymous_admission(hub: Hub) -> Admission:
+    """Return what lets everybody into a hub; its sessions are in memory."""
+    if hub not in _admissions:
+        backend = MemoryBackend()
+        with contextlib.suppress(StopIteration):
+            backend.open().send(None)  # it awaits nothing
+        sessions = SessionBook(backend.sessions, now_ms)
+        _admissions[hub] = Admission(sessions, Anonymous(), now_ms, make_secret, hub.ask_for_state)
+    return _admissions[hub]
+
+
 class AsgiSocket:
     """The client's end of a websocket that the endpoint serves in this process.
 
     Like a TCP connection it takes frames only while ``reading`` is set.
     """
 
-    def __init__(self, hub: Hub, path: str) -> None:
+    def __init__(
+        self, hub: Hub, path: str, admission: Admission | None = None, query: bytes = b""
+    ) -> None:
         self.sent: list[bytes] = []
         self.accepted = False
         self.is_gone = False
@@ -342,8 +367,11 @@ class AsgiSocket:
             "client": ("127.0.0.1", 9),
             "path": unquote(path),
             "raw_path": path.encode(),
+            "query_string": query,
+            "headers": [],
+            "subprotocols": [],
         }
-        endpoint = WebsocketEndpoint(hub)
+        endpoint = WebsocketEndpoint(hub, admission or anonymous_admission(hub), ORIGINS)
         self.task = asyncio.create_task(endpoint(scope, self._give, self._take))
 
     @classmethod

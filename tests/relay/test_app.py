@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from relay_support import (
+    ORIGINS,
     GatedBackend,
     Member,
+    anonymous_admission,
     oversized_update,
     retries_at_once,
     run_ready_tasks,
@@ -20,7 +22,7 @@ from yjs_store import Degradation, Store, StoreFailing, Trouble
 
 @pytest.fixture
 async def client(hub: Hub, store: Store) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(create_app(hub, store))  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(create_app(hub, store, anonymous_admission(hub), ORIGINS))  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://relay") as client:
         yield client
 

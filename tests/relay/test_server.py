@@ -131,9 +131,9 @@ def locked(path: Path) -> Iterator[None]:
 async def test_a_second_interrupt_stops_at_once(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path)
     url = server.url
-    with locked(tmp_path / "relay.db"):
-        async with deadline(), websockets.connect(url + "/doc", proxy=None) as client:
-            await client.recv()
+    async with deadline(), websockets.connect(url + "/doc", proxy=None) as client:
+        await client.recv()
+        with locked(tmp_path / "relay.db"):
             await client.send(wire.encode_update(text_update("x")))
             server.send(signal.SIGINT)
             # The drain has begun, and cannot end while the database is locked.

@@ -70,9 +70,10 @@ async def closed(socket: Any) -> tuple[int, str]:
 
 async def test_a_client_edits_and_has_its_receipt(server: ServerProcess) -> None:
     async with connected(server, "/ws/edited") as writer, connected(server, "/edited") as reader:
-        await writer.send(wire.encode_update(UPDATE))
         for socket in (writer, reader):
             assert await socket.recv() == wire.encode_sync_step_1(b"\x00")
+        await writer.send(wire.encode_update(UPDATE))
+        for socket in (writer, reader):
             assert await socket.recv() == wire.encode_update(UPDATE)
 
 
@@ -161,12 +162,12 @@ async def test_what_came_whole_before_a_frame_over_the_bound_is_stored(
 ) -> None:
     """P5: also when both are in one packet."""
     async with connected(server, "/ws/before") as socket, connected(server, "/ws/before") as other:
-        await socket.recv()
+        for each in (socket, other):
+            assert await each.recv() == wire.encode_sync_step_1(b"\x00")
         update = wire.encode_update(UPDATE)
         head = bytes((0x82, 0x80 | len(update))) + bytes(4)
         socket.transport.write(head + update + header_of(FRAME_BYTES_MAX + 1))
         assert (await closed(socket))[0] == 4413
-        assert await other.recv() == wire.encode_sync_step_1(b"\x00")
         assert await other.recv() == update
 
 

@@ -1,0 +1,319 @@
+"""Who is let in: asks the authority, keeps the session of each connection, and ends what is over.
+
+A session is known here while a connection uses it. What ends it (its expiry, a revocation, a
+credential that counts no more) closes its sockets at once, and what they send then is not read.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakValueDictionary
+
+import structlog
+
+from relay.auth.credentials import Credential, CredentialKind, credential_hash
+from relay.auth.grants import (
+    AdmissionRefused,
+    Authority,
+    DeciderUnavailable,
+    Forbidden,
+    Grant,
+    SessionUnknown,
+    Unauthorized,
+)
+from relay.auth.live_sessions import Judged, LiveSession, LiveSessions
+from relay.auth.tickets import check_ticket, ticket_hash, write_ticket
+from relay.connection import Connection
+from relay.limits import (
+    ASK_AGAIN_AHEAD_S,
+    ASK_AGAIN_CONCURRENT_MAX,
+    SESSION_TTL_S,
+    TICKET_CREDENTIALS_MAX,
+    TICKET_TTL_S,
+)
+from yjs_store import Session, SessionBook, SessionStatus, StoreError
+
+log = structlog.get_logger("relay.admission")
+
+_OVER = "the session is over"
+_AHEAD_MS = int(ASK_AGAIN_AHEAD_S * 1000)
+
+Details = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A ticket and the session it is for; ``text`` appears in no ``repr``."""
+
+    text: str = field(repr=False)
+    session: Session
+    expires_ms: int
+
+
+class Admission:
+    """Admits connections to documents, by one authority and the sessions of a store."""
+
+    def __init__(
+        self,
+        sessions: SessionBook,
+        authority: Authority,
+        clock_ms: Callable[[], int],
+        make_secret: Callable[[], str],
+        ask_for_state: Callable[[str, Connection], None],
+        *,
+        session_ttl_s: float = SESSION_TTL_S,
+        ticket_ttl_s: float = TICKET_TTL_S,
+    ) -> None:
+        self.authority = authority
+        self._sessions = sessions
+        self._clock_ms = clock_ms
+        self._make_secret = make_secret
+        self._session_ttl_ms = int(session_ttl_s * 1000)
+        self._ticket_ttl_ms = int(ticket_ttl_s * 1000)
+        self._live = LiveSessions(ask_for_state)
+        self._judged: OrderedDict[str, Judged] = OrderedDict()
+        self._locks: WeakValueDictionary[tuple[bytes, str], asyncio.Lock] = WeakValueDictionary()
+        self._asking = asyncio.Semaphore(ASK_AGAIN_CONCURRENT_MAX)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        sessions.watch(self._hear_ended)
+
+    # ---- websockets -------------------------------------------------------------------------
+
+    async def admit(
+        self,
+        connection: Connection,
+        credential: Credential | None,
+        document: str,
+        details: Details,
+    ) -> None:
+        """Give a connection its user, its session and its permission; pair with ``release``.
+
+        Raises:
+            AdmissionRefused: it is not let in.
+            StoreError: its session cannot be kept, so it is not let in.
+        """
+        with self._live.noting() as noted:
+            session, judged = await self._session_for(credential, document, details)
+            if session.session_id in noted.ended:
+                raise Unauthorized(_OVER)
+            # No await from the last look to here: from now on it hears of changes by itself.
+            session = noted.changed.get(session.session_id, session)
+            self._live.enter(connection, session, judged)
+
+    async def _session_for(
+        self, credential: Credential | None, document: str, details: Details
+    ) -> tuple[Session, Judged]:
+        # Before anything is judged: what changes meanwhile is asked about again.
+        version = self.authority.version
+        if not self.authority.needs_credential:
+            grant = await self.authority.judge("", document)
+            return await self._start(grant, document, details, None), Judged("", version)
+        if credential is None:
+            raise Unauthorized("a credential is needed")
+        if credential.kind is CredentialKind.TICKET:
+            session = await self._session_of_ticket(credential.text, document)
+            unknown = Judged(None, version)
+            return session, self._judged.get(session.session_id, unknown)
+        session = await self._session_of_token(credential.text, document, details)
+        return session, Judged(credential.text, version)
+
+    async def _session_of_ticket(self, ticket: str, document: str) -> Session:
+        check_ticket(ticket, self._clock_ms())
+        session = await self._sessions.find_by_credential(ticket_hash(ticket), document)
+        if session is None:
+            raise Unauthorized("the ticket is not valid for this document")
+        return session
+
+    async def _session_of_token(self, token: str, document: str, details: Details) -> Session:
+        token_hash = credential_hash(token)
+        # Those who come at once with one token share one session.
+        async with self._locks.setdefault((token_hash, document), asyncio.Lock()):
+            grant = await self._judge(token, document)
+            session = await self._sessions.find_by_credential(token_hash, document)
+            if session is not None and session.user == grant.user:
+                return await self._bring_up_to_date(session, grant)
+            return await self._start(grant, document, details, token_hash)
+
+    async def _judge(self, token: str, document: str) -> Grant:
+        grant = await self.authority.judge(token, document)
+        # A session that was revoked does not come back by the token that it came by.
+        if await self._sessions.is_revoked(credential_hash(token), document):
+            raise Unauthorized("the session of this credential was revoked")
+        return grant
+
+    async def _start(
+        self, grant: Grant, document: str, details: Details, credential_hash: bytes | None
+    ) -> Session:
+        now_ms = self._clock_ms()
+        session = Session(
+            session_id=self._make_secret(),
+            user=grant.user,
+            document=document,
+            permission=grant.permission,
+            status=SessionStatus.ACTIVE,
+            details=dict(details),
+            created_ms=now_ms,
+            updated_ms=now_ms,
+            expires_ms=self._end_of(grant),
+        )
+        await self._sessions.start(session, credential_hash)
+        return session
+
+    async def _bring_up_to_date(self, session: Session, grant: Grant) -> Session:
+        """Store what a new judgement changes of a session; rarely does it change anything."""
+        end_ms = self._end_of(grant)
+        left_ms = session.expires_ms - self._clock_ms()
+        is_due = left_ms < self._session_ttl_ms / 2 and end_ms > session.expires_ms
+        is_same = session.permission is grant.permission and end_ms >= session.expires_ms
+        if is_same and not is_due:
+            return session
+        renewed = await self._sessions.extend(session.session_id, grant.permission, end_ms)
+        if renewed is None:
+            raise Unauthorized(_OVER)
+        return renewed
+
+    def _end_of(self, grant: Grant) -> int:
+        end_ms = self._clock_ms() + self._session_ttl_ms
+        return end_ms if grant.expires_ms is None else min(end_ms, grant.expires_ms)
+
+    def release(self, connection: Connection) -> None:
+        """Let go of a connection that is closed."""
+        session = self._live.leave(connection)
+        if session is not None and not self.authority.needs_credential:
+            # Nothing that its client has could resume it.
+            self._spawn(self._end(session.session_id))
+
+    # ---- tickets and renewals ---------------------------------------------------------------
+
+    async def issue_ticket(self, token: str, document: str, details: Details) -> Ticket:
+        """Start a session for what the token grants, and return a ticket for it.
+
+        Raises:
+            AdmissionRefused: the token grants nothing for this document.
+            StoreError: the session cannot be kept.
+        """
+        version = self.authority.version
+        grant = await self._judge(token, document)
+        end_ms = self._clock_ms() + self._ticket_ttl_ms
+        text = write_ticket(self._make_secret(), min(end_ms, self._end_of(grant)))
+        session = await self._start(grant, document, details, ticket_hash(text))
+        self._remember(session.session_id, Judged(token, version))
+        return Ticket(text, session, min(end_ms, session.expires_ms))
+
+    async def renew(self, token: str, session_id: str) -> Session:
+        """Give a session what a new token of its user grants; its sockets stay open.
+
+        Raises:
+            SessionUnknown: it is over, or never was.
+            AdmissionRefused: the token is of somebody else, or grants nothing.
+            StoreError: it cannot be stored; nothing was changed.
+        """
+        session = await self._sessions.find(session_id)
+        if session is None:
+            raise SessionUnknown("there is no such session, or it is over")
+        version = self.authority.version
+        grant = await self._judge(token, session.document)
+        if grant.user != session.user:
+            raise Forbidden("the session is of another user")
+        renewed = await self._sessions.extend(session_id, grant.permission, self._end_of(grant))
+        if renewed is None:
+            raise SessionUnknown("there is no such session, or it is over")
+        self._remember(session_id, Judged(token, version))
+        self._live.update(renewed, Judged(token, version))
+        return renewed
+
+    def _remember(self, session_id: str, judged: Judged) -> None:
+        self._judged[session_id] = judged
+        self._judged.move_to_end(session_id)
+        if len(self._judged) > TICKET_CREDENTIALS_MAX:
+            self._judged.popitem(last=False)
+
+    # ---- time and change --------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Close what has expired, and ask again about what soon will or may have changed."""
+        self.authority.refresh()
+        now_ms = self._clock_ms()
+        for live in self._live.all():
+            is_stale = live.judged.version != self.authority.version
+            is_unknown = live.judged.token is None
+            if live.session.expires_ms <= now_ms:
+                self._close(live, live.unavailable or Unauthorized("the session has expired"))
+            elif is_stale and is_unknown:
+                # It cannot be asked whether what is behind the ticket still counts.
+                self._close(live, Unauthorized(_OVER))
+                self._spawn(self._end(live.session.session_id))
+            elif not is_unknown and (is_stale or live.session.expires_ms - now_ms <= _AHEAD_MS):
+                self._ask_again(live)
+
+    def _close(self, live: LiveSession, refusal: AdmissionRefused) -> None:
+        self._live.end([live.session.session_id], refusal)
+
+    def _ask_again(self, live: LiveSession) -> None:
+        if not live.is_asked_about:
+            live.is_asked_about = True
+            self._spawn(self._judge_again(live))
+
+    async def _judge_again(self, live: LiveSession) -> None:
+        session, before = live.session, live.judged
+        token, version = before.token, self.authority.version
+        assert token is not None, "there is something to ask about"
+        try:
+            async with self._asking:
+                grant = await self.authority.judge(token, session.document)
+            if grant.user != session.user:
+                raise Unauthorized("the credential is of another user now")
+            if live.judged is before:  # else it was renewed meanwhile, and that counts
+                renewed = await self._bring_up_to_date(live.session, grant)
+                self._live.update(renewed, Judged(token, version))
+        except DeciderUnavailable as refusal:
+            # It may stay until its end, and is asked about again at each tick.
+            live.unavailable = refusal
+        except AdmissionRefused as refusal:
+            if live.judged is before:
+                self._close(live, refusal)
+                await self._end(session.session_id)
+        except StoreError as error:
+            # It was not extended, so it ends at its expiry (P8).
+            log.warning("session not extended", session=session.session_id, error=str(error))
+        finally:
+            live.is_asked_about = False
+
+    def _hear_ended(self, session_ids: Sequence[str]) -> None:
+        for session_id in session_ids:
+            self._judged.pop(session_id, None)
+        self._live.end(session_ids, Unauthorized("the session was revoked"))
+
+    # ---- the end ----------------------------------------------------------------------------
+
+    async def _end(self, session_id: str) -> None:
+        try:
+            await self._sessions.end(session_id)
+        except StoreError as error:
+            # It ends by its expiry.
+            log.warning("session not ended", session=session_id, error=str(error))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._look_at_end)
+
+    def _look_at_end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._broken.done():
+            self._broken.set_exception(error)
+
+    async def wait_broken(self) -> None:
+        """Wait until something here has died of a defect, and raise that."""
+        await asyncio.shield(self._broken)
+
+    async def close(self) -> None:
+        """Wait for what is under way, then let go of the authority."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        self._broken.cancel()
+        await self.authority.close()
