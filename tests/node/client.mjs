@@ -20,12 +20,14 @@ const clients = new Map()
 
 /** One document with its provider and with what happened to it so far. */
 class Client {
-  constructor ({ url, document, clientId, connect = true }) {
+  constructor ({ url, document, clientId, connect = true, params = {}, protocols = [] }) {
     this.doc = makeDocument(clientId)
     this.history = []
     this.watchers = new Set()
     this.provider = new WebsocketProvider(url, document, this.doc, {
       connect,
+      params,
+      protocols,
       disableBc: true,
       WebSocketPolyfill: WebSocket
     })
@@ -248,6 +250,7 @@ const commands = {
   },
   edit: ({ client, steps }) => applySteps(clientOf(client).doc, steps),
   type,
+  setParams: ({ client, params }) => { clientOf(client).provider.params = params },
   disconnect: ({ client }) => clientOf(client).provider.disconnect(),
   connect: ({ client }) => clientOf(client).provider.connect(),
   terminate: ({ client }) => {

@@ -165,6 +165,10 @@ class NodeClient:
     async def go_online(self) -> None:
         await self._call("connect")
 
+    async def set_params(self, **params: str) -> None:
+        """Set what stands behind the ? from the next connection on, a token say."""
+        await self._call("setParams", params=params)
+
     async def cut_socket(self) -> None:
         """End the connection without a closing handshake, and stay offline."""
         await self._call("terminate")

@@ -261,6 +261,8 @@ async def test_nothing_is_echoed_or_relayed_before_it_is_stored(server: RunningS
     async with AsyncExitStack() as stack:
         ann = await stack.enter_async_context(Peer.join(server.url, "locked"))
         bob = await stack.enter_async_context(Peer.join(server.url, "locked"))
+        late = await stack.enter_async_context(Peer.open(server.url, "locked"))
+        await late.until(lambda: late.messages, "it was let in")
         await ann.wait_confirmed(await ann.insert(0, "stored, "))
         with nobody_can_write(server):
             update = await ann.insert(8, "not yet")
@@ -269,7 +271,6 @@ async def test_nothing_is_echoed_or_relayed_before_it_is_stored(server: RunningS
             for peer in (ann, bob):
                 await peer.until(lambda peer=peer: 1 in peer.awareness, "the fence")
                 assert peer.text == "stored, "
-            late = await stack.enter_async_context(Peer.open(server.url, "locked"))
             await late.send(step1() + query_awareness())
             await late.until(lambda: 1 in late.awareness, "the fence")
             assert late.text in {"", "stored, "}
@@ -300,18 +301,30 @@ async def test_a_burst_before_sigterm_is_stored_though_storage_fails_meanwhile(
     assert await stored_text(server, "burst") == "".join(f"{i:04};" for i in range(edits))
 
 
+async def test_while_nothing_can_be_stored_newcomers_are_told_to_come_again(
+    server: RunningServer,
+) -> None:
+    """Nobody is let in whose session is not stored, or it could not be revoked."""
+    with nobody_can_write(server):
+        async with Peer.open(server.url, "shut") as peer:
+            assert await peer.wait_closed() == (4503, "storage is failing")
+    async with Peer.join(server.url, "shut") as peer:
+        await peer.wait_confirmed(await peer.insert(0, "open"))
+
+
 async def test_a_failed_write_is_tried_again_though_the_last_client_left(
     start_server: StartServer,
 ) -> None:
     """Field note 8: nobody retried it, and the room went with the last client."""
     server = await start_server("--room-grace-s", "0")
-    async with Peer.join(server.url, "left") as peer:
+    async with AsyncExitStack() as stack:
+        peer = await stack.enter_async_context(Peer.join(server.url, "left"))
         await peer.wait_confirmed(await peer.insert(0, "stored, "))
-    with nobody_can_write(server):
-        async with Peer.join(server.url, "left") as peer:
+        with nobody_can_write(server):
             await peer.insert(8, "and kept")
             await peer.send(query_awareness())
-        await server.wait_log(STORING_FAILED)
+            await stack.aclose()
+            await server.wait_log(STORING_FAILED)
     async with Peer.join(server.url, "left") as peer:
         await peer.wait_text("stored, and kept")
         await server.kill()

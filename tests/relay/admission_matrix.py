@@ -1,0 +1,66 @@
+"""What each route answers to each kind of credential: the expected codes, as a table.
+
+`websocket` codes are close codes, 101 for a socket that was admitted; the rest is HTTP. A kind that
+a mode does not have is marked with a dash.
+
+The kinds: `none` no credential; `garbage` a text that nobody ever issued; `expired` one that was
+good; `audience` one for somebody else's server; `document` one for another document only; `read`,
+`write` and `admin` for this document (`admin` for all of them); `revoked` one whose session (of
+this document), or itself, was revoked; `several` a good one, twice; `long` more than 4 KiB.
+"""
+
+KINDS = (
+    *("none", "garbage", "expired", "audience", "document", "read", "write", "admin"),
+    *("revoked", "several", "long"),
+)
+
+# mode / route                none garbg expir audie docum read  write admin revok sever long
+MATRIX = """
+none   websocket               101   101   101   101   101   101   101   101   101   101   101
+none   ticket                  200   200   200   200   200   200   200   200   200   200   200
+none   admin                   401   401   401     -     -   401   401   200     -   400   400
+none   admin-off               404   404   404     -     -   404   404   404     -   404   404
+
+token  websocket              4401  4401  4401     -  4403   101   101   101  4401  4400  4400
+token  websocket-query        4401  4401  4401     -  4403   101   101   101  4401  4400  4400
+token  websocket-subprotocol  4401  4401  4401     -  4403   101   101   101  4401  4400  4400
+token  websocket-ticket       4401  4401  4401     -  4401   101   101   101  4401  4400  4400
+token  ticket                  401   401   401     -   403   200   200   200   401   400   400
+token  session                 401   401   401     -   403   200   200   200   401   400   400
+token  session-of-other        401   401   401     -   403   403   403   403   401   400   400
+token  session-unknown         401   404   404     -   404   404   404   404   404   400   400
+token  admin                   401   401   401     -   403   403   403   200   401   400   400
+token  admin-off               404   404   404     -   404   404   404   404   404   404   404
+
+jwt    websocket              4401  4401  4401  4401  4403   101   101   101  4401  4400  4400
+jwt    websocket-query        4401  4401  4401  4401  4403   101   101   101  4401  4400  4400
+jwt    websocket-subprotocol  4401  4401  4401  4401  4403   101   101   101  4401  4400  4400
+jwt    websocket-ticket       4401  4401  4401     -  4401   101   101   101  4401  4400  4400
+jwt    ticket                  401   401   401   401   403   200   200   200   401   400   400
+jwt    session                 401   401   401   401   403   200   200   200   401   400   400
+jwt    session-of-other        401   401   401   401   403   403   403   403   401   400   400
+jwt    session-unknown         401   404   404   404   404   404   404   404   404   400   400
+jwt    admin                   401   401   401   401   403   403   403   200   403   400   400
+jwt    admin-off               404   404   404   404   404   404   404   404   404   404   404
+
+hook   websocket              4401  4401  4401     -  4403   101   101   101  4401  4400  4400
+hook   websocket-query        4401  4401  4401     -  4403   101   101   101  4401  4400  4400
+hook   websocket-subprotocol  4401  4401  4401     -  4403   101   101   101  4401  4400  4400
+hook   websocket-ticket       4401  4401  4401     -  4401   101   101   101  4401  4400  4400
+hook   ticket                  401   401   401     -   403   200   200   200   401   400   400
+hook   session                 401   401   401     -   403   200   200   200   401   400   400
+hook   session-of-other        401   401   401     -   403   403   403   403   401   400   400
+hook   session-unknown         401   404   404     -   404   404   404   404   404   400   400
+hook   admin                   401   401   401     -   403   403   403   200   401   400   400
+hook   admin-off               404   404   404     -   404   404   404   404   404   404   404
+"""
+
+CELLS = [
+    (mode, route, kind, int(code))
+    for mode, route, *codes in map(str.split, filter(None, MATRIX.splitlines()))
+    for kind, code in zip(KINDS, codes, strict=True)
+    if code != "-"
+]
+
+# Routes that ask for nothing, whoever comes.
+OPEN_ROUTES = {"/health/live": 200, "/health/ready": 200, "/admin": 404, "/nothing": 404}

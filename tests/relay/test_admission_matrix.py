@@ -1,0 +1,140 @@
+"""Every route and every kind of credential, against real servers: the table is the expectation."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+import websockets
+from admission_matrix import CELLS, OPEN_ROUTES
+from admission_worlds import DOCUMENT, OTHER_DOCUMENT, WORLDS, World
+from relay_support import deadline
+
+from relay.auth.tickets import write_ticket
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, World]]:
+    made: dict[str, World] = {}
+    try:
+        for mode, world in WORLDS.items():
+            made[mode] = world(tmp_path_factory.mktemp(mode))
+        for each in made.values():
+            each.revoke()
+        yield made
+    finally:
+        for each in made.values():
+            each.close()
+
+
+@pytest.mark.parametrize(("mode", "route", "kind", "expected"), CELLS)
+async def test_each_route_answers_each_kind_of_credential_as_the_table_says(
+    worlds: dict[str, World], mode: str, route: str, kind: str, expected: int
+) -> None:
+    world = worlds[mode]
+    if route.startswith("websocket"):
+        code, said = await by_websocket(world, route, kind)
+    else:
+        code, said = await by_http(world, route, kind)
+    assert code == expected, said
+    assert not [secret for secret in world.secrets() if secret in said and code >= 300]
+
+
+@pytest.mark.parametrize("path", OPEN_ROUTES)
+@pytest.mark.parametrize("mode", WORLDS)
+async def test_open_routes_ask_for_nothing(worlds: dict[str, World], mode: str, path: str) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        response = await client.get(worlds[mode].url("off") + path)
+    assert response.status_code == OPEN_ROUTES[path]
+
+
+@pytest.mark.parametrize("mode", WORLDS)
+def test_no_secret_is_in_any_output_after_all_that(worlds: dict[str, World], mode: str) -> None:
+    """Field note 24 and more: what clients showed is in no log line, at any level."""
+    world = worlds[mode]
+    output = world.output()
+    assert "yjs-relay listening" in output
+    assert not [secret for secret in world.secrets() if secret in output]
+    assert "token=" not in output
+    assert "Bearer" not in output
+
+
+async def by_websocket(world: World, route: str, kind: str) -> tuple[int, str]:
+    """Connect; return 101 or the close code, and what was said."""
+    headers: list[tuple[str, str]] = []
+    query, protocols = "", []
+    credential = ticket_of(world, kind) if route == "websocket-ticket" else shown(world, kind)
+    if kind == "none":
+        pass
+    elif route == "websocket":
+        headers = [("Authorization", f"Bearer {credential}")]
+    elif route == "websocket-subprotocol":
+        protocols = ["yjs-relay", f"token.{credential}"]
+    else:
+        name = "ticket" if route == "websocket-ticket" else "token"
+        query = f"?{name}={quote(credential)}"
+    if kind == "several":
+        query = f"?token={quote(credential)}&token={quote(credential)}"
+    url = f"{world.servers['on'].url}/ws/{DOCUMENT}{query}"
+    connecting = websockets.connect(
+        url, additional_headers=headers, subprotocols=protocols or None, proxy=None
+    )
+    async with deadline(), connecting as socket:
+        assert socket.subprotocol == ("yjs-relay" if protocols else None)
+        try:
+            await socket.recv()
+        except websockets.ConnectionClosed:
+            return socket.close_code or 0, socket.close_reason or ""
+    return 101, ""
+
+
+def shown(world: World, kind: str) -> str:
+    if world.credentials.keys() >= {"write"} and kind == "several":
+        return world.credentials["write"]
+    return world.credentials.get(kind, "")
+
+
+def ticket_of(world: World, kind: str) -> str:
+    """Return a ticket of that kind, got as a client gets it where that is possible."""
+    if kind == "expired":
+        return write_ticket(world.credentials["garbage"], int(time.time() * 1000) - 1)
+    if kind in ("none", "garbage", "long"):
+        return world.credentials.get(kind, "")
+    token = "write" if kind in ("several", "revoked") else kind
+    document = OTHER_DOCUMENT if kind == "document" else DOCUMENT
+    issued = world.post(f"/auth/ticket/{document}", world.credentials[token])
+    if kind == "revoked":
+        world.revoke_session(issued["session"])
+    return str(issued["ticket"])
+
+
+async def by_http(world: World, route: str, kind: str) -> tuple[int, str]:
+    """Ask; return the status and what was said."""
+    method, path = "POST", f"/auth/ticket/{DOCUMENT}"
+    name = "off" if route == "admin-off" else "on"
+    if route == "session-unknown":
+        path = "/auth/session/there-is-none"
+    elif route.startswith("session"):
+        owner = "bob" if route == "session-of-other" else "write"
+        issued = world.post(f"/auth/ticket/{DOCUMENT}", world.credentials[owner])
+        path = f"/auth/session/{issued['session']}"
+    elif route.startswith("admin"):
+        method, path = "GET", "/admin/sessions"
+    credential = shown(world, kind)
+    if kind == "admin" and is_anonymous(world):
+        credential = world.admin_token
+    headers = [("Authorization", f"Bearer {credential}")] if kind != "none" else []
+    if kind == "several":
+        headers *= 2
+    async with httpx.AsyncClient(trust_env=False) as client:
+        response = await client.request(method, world.url(name) + path, headers=headers)
+    if route != "admin-off":
+        assert response.headers["Cache-Control"] == "no-store"
+        assert response.status_code < 400 or set(response.json()) == {"error", "message"}
+    return response.status_code, response.text
+
+
+def is_anonymous(world: Any) -> bool:
+    return type(world) is WORLDS["none"]
