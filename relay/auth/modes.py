@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -9,6 +10,7 @@ from relay.admission_settings import AdmissionSettings
 from relay.auth.anonymous import Anonymous
 from relay.auth.grants import Authority
 from relay.auth.hook import Hook
+from relay.auth.origins import is_loopback
 from relay.auth.python_hook import PythonDecider
 from relay.auth.token_mode import StaticTokens
 from relay.errors import ConfigError
@@ -65,6 +67,9 @@ def _hook(settings: AdmissionSettings, clock_ms: Callable[[], int]) -> Authority
         from relay.auth.http_hook import HttpDecider  # noqa: PLC0415
     except ImportError as error:
         raise _not_installed("hook", error) from error
+    url = urlsplit(settings.hook)
+    if url.scheme == "http" and not is_loopback(url.hostname or ""):
+        log.warning("credentials go to the hook in the clear: use https", host=url.hostname)
     decider = HttpDecider(settings.hook, settings.hook_timeout_s)
     return Hook(decider, settings.hook_timeout_s, clock_ms)
 

@@ -67,6 +67,21 @@ def test_what_is_missing_or_wrong_is_said_at_the_start(options: dict[str, Any], 
         entrance("127.0.0.1", **options)
 
 
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("http://127.0.0.1:9/decide", False),
+        ("https://auth.example/", False),
+        ("http://auth.example/", True),
+    ],
+)
+async def test_a_hook_that_is_asked_in_the_clear_is_warned_of(url: str, warned: bool) -> None:
+    with structlog.testing.capture_logs() as logs:
+        made = entrance("127.0.0.1", auth="hook", hook=url)
+    assert bool(logs) == warned
+    await made.authority.close()
+
+
 async def test_a_server_that_would_stand_open_does_not_start(tmp_path: Path) -> None:
     refused = run("serve", "--port", "0", "--host", "0.0.0.0", cwd=tmp_path)
     assert refused.returncode == 1
