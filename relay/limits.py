@@ -14,6 +14,42 @@ FRAME_BYTES_MAX: Final = UPDATE_BYTES_MAX + 64
 # sending, gets to read the close frame; stock clients give up after as long.
 REFUSED_FRAME_DISCARD_S: Final = 30.0
 
+# What is parsed of a socket's bytes at a time. A read can bring 256 KiB, and so 40,000 frames of
+# nothing: parsed at once they would take 50 times that memory, and 0.2 s of everybody's time.
+PARSE_BYTES_MAX: Final = 4 * KIB
+# In the middle of a larger frame, which is not finished faster in larger pieces.
+PARSE_LARGE_BYTES_MAX: Final = 16 * KIB
+# A message of ordinary size never waits for others; each connection may hold one that is not whole.
+ORDINARY_MESSAGE_BYTES: Final = 64 * KIB
+# What all connections together hold of larger messages that are not whole or not stored yet.
+# Freed pieces of it stay with the allocator for a while: the process may take twice as much.
+INCOMING_BYTES_MAX: Final = 128 * MIB
+# What an update on its way to the disk takes beside its bytes.
+SUBMISSION_BYTES: Final = 256
+# Connections that wait for their turn with such a message hold up to one read (256 KiB) meanwhile.
+INCOMING_WAITING_MAX: Final = 256
+# A message that has begun goes on at least this fast, over each window of that many seconds: slow
+# enough for any line (64 MiB in 18 h), too fast for a byte a second. While others wait for memory,
+# who holds it goes at the second rate.
+MESSAGE_LEAST_BYTES_PER_S: Final = 1 * KIB
+MESSAGE_CONTENDED_BYTES_PER_S: Final = 256 * KIB
+MESSAGE_WINDOW_S: Final = 20.0
+# Windows that one waits for memory with what it has; then it is sent away, and comes again.
+MESSAGE_WINDOWS_WAITED_MAX: Final = 3
+# Browsers cut a large message into fragments of some 64 KiB; each costs memory of its own.
+MESSAGE_FRAGMENTS_MAX: Final = 16 * KIB
+# Fragments below this count as frames that carry nothing.
+SMALL_FRAGMENT_BYTES: Final = 1 * KIB
+# Pings, pongs and small fragments: each costs 5 us and brings nothing. Then the socket rests.
+IDLE_FRAMES_PER_S: Final = 20.0
+IDLE_FRAMES_BURST: Final = 100.0
+# A large message goes out in fragments, so that a slow reader's copy of it is not in the socket.
+SEND_FRAGMENT_BYTES: Final = 256 * KIB
+
+# How long a socket that is closed may take to have what is left: then it is cut. Longer than the
+# 10 s in which a client may answer a close frame.
+LINGER_S: Final = 15.0
+
 # A numbered message has at least two bytes, so a frame could hold millions; clients send a few.
 MESSAGES_PER_FRAME_MAX: Final = 1000
 
@@ -23,17 +59,43 @@ MESSAGES_PER_FRAME_MAX: Final = 1000
 CONNECTION_UNSAVED_UPDATES_MAX: Final = 256
 CONNECTION_UNSAVED_BYTES_MAX: Final = 1 * MIB
 
+# What may be asked of the server that brings no content: awareness, questions, empty updates. A
+# cursor that follows the mouse moves 60 times a second. More makes the server rest with reading.
+# A message costs some 20 us, so a hundred flooding clients have a fifth of the time.
+ASKED_PER_S: Final = 100.0
+ASKED_BURST: Final = 200.0
+# What an awareness message or an answer costs beside 1, for each byte.
+ASKED_PER_AWARENESS_BYTE: Final = 1 / KIB
+ASKED_PER_ANSWER_BYTE: Final = 1 / (16 * KIB)
+# No single answer costs more: whoever opens a large document may edit it at once.
+ASKED_PER_ANSWER_MAX: Final = 0.75 * ASKED_BURST
+
 # What waits for a slow reader before its queue is collapsed to one resync diff.
 OUTBOX_BYTES_MAX: Final = 4 * MIB
 OUTBOX_FRAMES_MAX: Final = 1000
 
-# A reader that takes nothing at all for this long is closed; it can come back and sync.
+# A reader that takes less than this for this long is closed; it can come back and sync.
 OUTBOX_STALLED_S: Final = 60.0
+OUTBOX_LEAST_BYTES_PER_S: Final = 1 * KIB
+# Answers with much of a document in them, over all connections, that wait to be read. Further
+# ones are made when there is room: whoever asks and does not read makes others wait, no more.
+ANSWERS_BYTES_MAX: Final = 256 * MIB
 
 # One awareness update; a cursor, a name and a colour take some 200 bytes.
 AWARENESS_BYTES_MAX: Final = 256 * KIB
 # States one connection may announce: one for its own client, more only for bridges.
 AWARENESS_CLIENTS_PER_CONNECTION_MAX: Final = 1000
+# States and bytes of one room: everybody who enters it is sent them all.
+AWARENESS_CLIENTS_PER_ROOM_MAX: Final = 5000
+AWARENESS_BYTES_PER_ROOM_MAX: Final = 4 * MIB
+# Awareness goes to everybody, so n cursors cost n*n. The next news of a room wait, and are joined,
+# until what the last cost was earned again by the room's share of the time: 8 us a reader, and a
+# microsecond for each KiB to each.
+AWARENESS_SEND_S: Final = 8e-6
+AWARENESS_SEND_S_PER_BYTE: Final = 1e-9
+AWARENESS_SHARE: Final = 0.2
+# What a quiet room saves up: a few readers' news are never held back.
+AWARENESS_BURST_S: Final = 0.1
 # Clocks that are kept after a removal, per room, oldest forgotten first.
 AWARENESS_CLOCKS_MAX: Final = 10_000
 # y-protocols: clients renew every 15 s, and a state that is not renewed for 30 s is gone.
@@ -104,6 +166,30 @@ TICKET_CREDENTIALS_MAX: Final = 4096
 
 # What one answer of an admin route lists.
 ADMIN_PAGE_MAX: Final = 1000
+
+# Connections of the process and of one address. A connection at rest takes some 50 KB; an office
+# behind one address, or a proxy that is not told of by --trusted-proxies, has many.
+CONNECTIONS_MAX: Final = 10_000
+CONNECTIONS_PER_ADDRESS_MAX: Final = 2_000
+# Sockets beyond those, for who is told that there are too many, and for health checks.
+SOCKETS_SPARE: Final = 200
+# Files that the process needs beside its sockets.
+FILES_SPARE: Final = 100
+# Documents in memory at a time; those nobody is in go first.
+DOCUMENTS_MAX: Final = 10_000
+
+# A request, its head and its body, is whole after this time and within these bounds.
+REQUEST_S: Final = 10.0
+REQUEST_HEAD_BYTES_MAX: Final = 32 * KIB
+# Path and query; with the rest of its line it is within the 8 KiB that websockets takes.
+REQUEST_URL_BYTES_MAX: Final = 8000
+REQUEST_BODY_BYTES_MAX: Final = 64 * KIB
+# Requests that wait for the answer to the one before; browsers send none.
+PIPELINED_REQUESTS_MAX: Final = 16
+# What is read and thrown away of a body that was refused, so that its sender gets to read why.
+REFUSED_BODY_BYTES: Final = 1 * MIB
+# A response of which nothing is read for this long is not waited for.
+RESPONSE_STALLED_S: Final = 30.0
 
 # Percent-encoded, a name takes up to three times its bytes.
 PATH_BYTES_MAX: Final = 3 * DOCUMENT_NAME_BYTES_MAX + 64
