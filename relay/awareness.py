@@ -12,7 +12,9 @@ from typing import Final, NamedTuple, NoReturn
 from relay.errors import MalformedMessage
 from relay.limits import (
     AWARENESS_BYTES_MAX,
+    AWARENESS_BYTES_PER_ROOM_MAX,
     AWARENESS_CLIENTS_PER_CONNECTION_MAX,
+    AWARENESS_CLIENTS_PER_ROOM_MAX,
     AWARENESS_CLOCKS_MAX,
 )
 from relay.wire.lib0 import read_var_bytes, read_var_uint, write_var_bytes, write_var_uint
@@ -39,11 +41,14 @@ class _Client:
 class AwarenessStates:
     """The newest state of each client of one room."""
 
-    __slots__ = ("_clients", "_owned")
+    __slots__ = ("_bytes", "_clients", "_owned", "_present")
 
     def __init__(self) -> None:
         self._clients: dict[int, _Client] = {}
         self._owned: dict[Hashable, set[int]] = {}
+        # Clients that have a state, and the bytes of their states.
+        self._present = 0
+        self._bytes = 0
 
     def apply(self, payload: bytes, owner: Hashable, now_s: float) -> bytes | None:
         """Take in an awareness update; return what the others should get, None for nothing.
@@ -67,11 +72,15 @@ class AwarenessStates:
         self._check_count([entry for payload in payloads for entry in _decode(payload)], owner)
 
     def _check_count(self, entries: Sequence[_Entry], owner: Hashable) -> None:
-        announced = {entry.client for entry in entries if entry.state != _NULL}
-        if len(self._owned.get(owner, set()) | announced) > AWARENESS_CLIENTS_PER_CONNECTION_MAX:
+        announced = {entry.client: len(entry.state) for entry in entries if entry.state != _NULL}
+        others = self._owned.get(owner, set()) - announced.keys()
+        if len(others) + len(announced) > AWARENESS_CLIENTS_PER_CONNECTION_MAX:
             raise MalformedMessage(
                 f"awareness of more than {AWARENESS_CLIENTS_PER_CONNECTION_MAX} clients"
             )
+        kept_bytes = sum(len(self._clients[client].state or b"") for client in others)
+        if kept_bytes + sum(announced.values()) > AWARENESS_BYTES_MAX:
+            raise MalformedMessage(f"awareness of more than {AWARENESS_BYTES_MAX} bytes")
 
     def remove_owner(self, owner: Hashable) -> bytes | None:
         """Remove exactly the clients whose newest state came from this connection.
@@ -86,16 +95,21 @@ class AwarenessStates:
             [client for client, known in self._clients.items() if known.seen_s < before_s]
         )
 
-    def all_states(self, *, removed_too: bool = False) -> bytes | None:
-        """Return every present state as one update; None when there is none.
+    def all_states(self) -> bytes | None:
+        """Return every present state as one update; None when there is none."""
+        entries = [
+            _Entry(client, known.clock, known.state)
+            for client, known in self._clients.items()
+            if known.state is not None
+        ]
+        return _encode(entries) if entries else None
 
-        With ``removed_too`` also the removals that are remembered, for one who may have missed
-        them.
-        """
+    def states_of(self, clients: Iterable[int]) -> bytes | None:
+        """Return the states and the removals of these clients; None when none is remembered."""
         entries = [
             _Entry(client, known.clock, _NULL if known.state is None else known.state)
-            for client, known in self._clients.items()
-            if removed_too or known.state is not None
+            for client in clients
+            if (known := self._clients.get(client)) is not None
         ]
         return _encode(entries) if entries else None
 
@@ -103,6 +117,9 @@ class AwarenessStates:
         """Take in an entry if it is news."""
         known = self._clients.get(entry.client)
         is_removal = entry.state == _NULL
+        if not is_removal and not self._has_room_for(entry, known):
+            # The bound is the room's, not this client's fault: it goes on, and isn't shown.
+            return False
         if known is None or entry.clock > known.clock:
             self._set(entry, owner, now_s)
             return True
@@ -115,16 +132,32 @@ class AwarenessStates:
         # hear of others, too.
         return False
 
+    def _has_room_for(self, entry: _Entry, known: _Client | None) -> bool:
+        former = None if known is None else known.state
+        is_new = former is None
+        return (
+            self._present + is_new <= AWARENESS_CLIENTS_PER_ROOM_MAX
+            and self._bytes - len(former or b"") + len(entry.state) <= AWARENESS_BYTES_PER_ROOM_MAX
+        )
+
     def _set(self, entry: _Entry, owner: Hashable, now_s: float) -> None:
         # Taken out and put in anew, so that the dict is ordered by when a client was last heard.
         former = self._clients.pop(entry.client, None)
         if former is not None:
+            self._uncount(former)
             self._disown(entry.client, former.owner)
         if entry.state == _NULL:
             self._clients[entry.client] = _Client(entry.clock, None, owner, now_s)
         else:
             self._clients[entry.client] = _Client(entry.clock, entry.state, owner, now_s)
             self._owned.setdefault(owner, set()).add(entry.client)
+            self._present += 1
+            self._bytes += len(entry.state)
+
+    def _uncount(self, known: _Client) -> None:
+        if known.state is not None:
+            self._present -= 1
+            self._bytes -= len(known.state)
 
     def _disown(self, client: int, owner: Hashable) -> None:
         owned = self._owned.get(owner)
@@ -138,6 +171,7 @@ class AwarenessStates:
         for client in clients:
             known = self._clients[client]
             if known.state is not None:
+                self._uncount(known)
                 known.state = None
                 self._disown(client, known.owner)
                 # The same clock: stock clients accept null at the clock they hold, and the
@@ -154,20 +188,33 @@ class AwarenessStates:
             del self._clients[client]
 
 
+def clients_in(payload: bytes) -> list[int]:
+    """Return whose states are in an awareness update that was made here."""
+    return [entry.client for entry in _decode_entries(payload)]
+
+
 def _decode(payload: bytes) -> list[_Entry]:
     if len(payload) > AWARENESS_BYTES_MAX:
         raise MalformedMessage(
             f"an awareness update of {len(payload)} bytes; the bound is {AWARENESS_BYTES_MAX}"
         )
-    count, position = read_var_uint(payload, 0)
+    count, _ = read_var_uint(payload, 0)
     if count > AWARENESS_CLIENTS_PER_CONNECTION_MAX:
         raise MalformedMessage(f"awareness of {count} clients in one message")
+    return [
+        _Entry(entry.client, entry.clock, _checked_json(entry.state))
+        for entry in _decode_entries(payload)
+    ]
+
+
+def _decode_entries(payload: bytes) -> list[_Entry]:
+    count, position = read_var_uint(payload, 0)
     entries = []
     for _ in range(count):
         client, position = read_var_uint(payload, position)
         clock, position = read_var_uint(payload, position)
         state, position = read_var_bytes(payload, position)
-        entries.append(_Entry(client, clock, _checked_json(state)))
+        entries.append(_Entry(client, clock, state))
     if position != len(payload):
         raise MalformedMessage("bytes after the last awareness state")
     return entries

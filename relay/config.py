@@ -14,7 +14,12 @@ from pydantic_settings.exceptions import SettingsError
 
 from relay.admission_settings import AdmissionSettings
 from relay.errors import ConfigError
-from relay.limits import ROOM_GRACE_S
+from relay.limits import (
+    CONNECTIONS_MAX,
+    CONNECTIONS_PER_ADDRESS_MAX,
+    DOCUMENTS_MAX,
+    ROOM_GRACE_S,
+)
 from yjs_store.limits import MIB, SCRUB_BYTES_PER_S
 
 
@@ -47,6 +52,24 @@ class Settings(AdmissionSettings):
         SCRUB_BYTES_PER_S / MIB,
         ge=0,
         description="MiB per second of stored documents verified in the background; 0 for none.",
+    )
+    connections_max: int = Field(
+        CONNECTIONS_MAX, ge=1, description="Connections at a time, in all."
+    )
+    connections_per_address_max: int = Field(
+        CONNECTIONS_PER_ADDRESS_MAX,
+        ge=1,
+        description="Connections at a time from one address (IPv6: one /64).",
+    )
+    documents_max: int = Field(DOCUMENTS_MAX, ge=1, description="Documents in memory at a time.")
+    tls_certificate: Path | None = Field(
+        None, description="PEM file with the certificate and its chain: serve wss and https."
+    )
+    tls_key: Path | None = Field(None, description="PEM file with the certificate's key.")
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses and networks, with commas, whose X-Forwarded-For and"
+        " X-Forwarded-Proto are believed.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least severe events to log."

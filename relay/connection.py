@@ -4,14 +4,19 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
+from relay.allowance import Allowance
 from relay.endings import ending_for
 from relay.errors import CloseCode
+from relay.hub_bounds import HubBounds
 from relay.limits import (
+    ASKED_BURST,
+    ASKED_PER_S,
     CLOSE_REASON_BYTES_MAX,
     CONNECTION_UNSAVED_BYTES_MAX,
     CONNECTION_UNSAVED_UPDATES_MAX,
 )
 from relay.outbox import Outbox
+from relay.reading_pace import ReadingPace
 from relay.wire import y_websocket as wire
 from yjs_store import Receipt, StoreError, UpdateRefused
 
@@ -30,6 +35,11 @@ class Connection:
     """State of one websocket. The endpoint reads and writes; the hub decides."""
 
     __slots__ = (
+        "_asked",
+        "_bounds",
+        "_handed_bytes",
+        "_is_resting",
+        "_pace",
         "_progress",
         "_task",
         "_unsaved_bytes",
@@ -37,7 +47,9 @@ class Connection:
         "answers_due",
         "connection_id",
         "ending",
+        "excess",
         "has_echo",
+        "host",
         "is_aborted",
         "is_lost",
         "keep_refused",
@@ -45,6 +57,7 @@ class Connection:
         "may_write",
         "outbox",
         "peer",
+        "sending_progress",
         "sending_since_s",
         "session_id",
         "user",
@@ -52,7 +65,12 @@ class Connection:
     )
 
     def __init__(
-        self, connection_id: int, peer: str, now_s: float, task: asyncio.Task[object]
+        self,
+        connection_id: int,
+        peer: str,
+        now_s: float,
+        task: asyncio.Task[object],
+        bounds: HubBounds | None = None,
     ) -> None:
         self.connection_id = connection_id
         self.peer = peer
@@ -60,6 +78,9 @@ class Connection:
         self.user = ""
         self.session_id = ""
         self.may_write = True
+        # Of what there are too many with this one.
+        self.excess: str | None = None
+        self.host = ""
         self.outbox = Outbox()
         self.wake_writer = asyncio.Event()
         self.ending: Ending | None = None
@@ -75,6 +96,13 @@ class Connection:
         self._unsaved_updates = 0
         self._unsaved_bytes = 0
         self._progress = asyncio.Event()
+        self._bounds = bounds or HubBounds()
+        self._asked = Allowance(ASKED_PER_S, ASKED_BURST, now_s)
+        self._is_resting = False
+        self._pace = ReadingPace(now_s)
+        self._handed_bytes = 0
+        # Of the frame that is being sent: how much the socket has. And what has not left it.
+        self.sending_progress: Callable[[], tuple[int, int]] = self._assume_nothing_left
 
     # ---- what is under way to the disk ------------------------------------------------------
 
@@ -82,15 +110,19 @@ class Connection:
         """Count an update that was handed to the document."""
         self._unsaved_updates += 1
         self._unsaved_bytes += len(update)
+        self._bounds.incoming.note_submitted(len(update))
 
     @property
     def must_wait(self) -> bool:
         """Whether to read no further until something is saved, answered or sent (P6).
 
-        The last two keep a client that asks and does not read from filling the memory.
+        The last two keep a client that asks and does not read from filling the memory. Where all
+        connections together have much under way, each has one message under way.
         """
         return self.ending is None and (
-            self._unsaved_updates >= CONNECTION_UNSAVED_UPDATES_MAX
+            self._is_resting
+            or (self._unsaved_updates > 0 and self._bounds.incoming.is_full)
+            or self._unsaved_updates >= CONNECTION_UNSAVED_UPDATES_MAX
             or self._unsaved_bytes >= CONNECTION_UNSAVED_BYTES_MAX
             or self.answers_due > 0
             or (self.outbox.is_full and not self.is_lost)
@@ -119,6 +151,18 @@ class Connection:
     def _note_answered(self, update: bytes) -> None:
         self._unsaved_updates -= 1
         self._unsaved_bytes -= len(update)
+        self._bounds.incoming.note_stored(len(update))
+        self._progress.set()
+
+    def charge(self, cost: float, now_s: float) -> None:
+        """Count what brings no content; after too much of it, rest with reading for a while."""
+        rest_s = self._asked.take(cost, now_s)
+        if rest_s > 0 and not self._is_resting:
+            self._is_resting = True
+            asyncio.get_running_loop().call_later(rest_s, self._end_rest)
+
+    def _end_rest(self) -> None:
+        self._is_resting = False
         self._progress.set()
 
     # ---- what is to be sent -----------------------------------------------------------------
@@ -134,11 +178,27 @@ class Connection:
         self.answers_due -= 1
         self._progress.set()
 
-    def note_sent(self, now_s: float) -> None:
+    def note_sent(self, now_s: float, frame_bytes: int) -> None:
         """Count a frame that was handed to the socket."""
+        self._handed_bytes += frame_bytes
         self.last_sent_s = now_s
         self.sending_since_s = None
+        if not self.outbox:
+            self._bounds.answers.note_read(self)
         self._progress.set()
+
+    def is_too_slow(self, now_s: float) -> bool:
+        """Whether the client takes what is sent to it more slowly than the least rate."""
+        under_way_bytes, unsent_bytes = self.sending_progress()
+        return self._pace.is_too_slow(self._handed_bytes + under_way_bytes, unsent_bytes, now_s)
+
+    def _assume_nothing_left(self) -> tuple[int, int]:
+        return 0, int(self.sending_since_s is not None)
+
+    def note_answer_made(self, answer_bytes: int) -> None:
+        """Count a large answer, until everything queued is read."""
+        if self.is_listening:
+            self._bounds.answers.note_made(self, answer_bytes)
 
     def end(self, code: CloseCode, reason: str, *, flush: bool = False, **facts: int) -> None:
         """Close soon; ``flush`` sends what is queued first. Only the first call counts."""
@@ -147,6 +207,7 @@ class Connection:
         self.ending = Ending(code, _short(reason), facts)
         if not flush:
             self.outbox.clear()
+            self._bounds.answers.forget(self)
         self.wake_writer.set()
         self._progress.set()
 
@@ -160,6 +221,7 @@ class Connection:
         self.is_lost = True
         self.sending_since_s = None
         self.outbox.clear()
+        self._bounds.answers.forget(self)
         self._progress.set()
 
     @property

@@ -15,12 +15,22 @@ from relay.errors import CloseCode, RelayError
 from relay.hub import Hub
 from relay.live_room import LiveRoom
 from relay.paths import document_name
+from relay.websocket_protocol import SENDING_PROGRESS
 from yjs_store import StoreError
 
 log = structlog.get_logger("relay.endpoint")
 
-# RFC 6455: protocol error, text that is not UTF-8. And ours for a message above the bound.
-_PROTOCOL_FAILURES = frozenset({1002, 1007, CloseCode.TOO_LARGE})
+# RFC 6455: protocol error, text that is not UTF-8. And ours for messages above a bound.
+_PROTOCOL_FAILURES = frozenset(
+    {
+        1002,
+        1007,
+        CloseCode.BAD_REQUEST,
+        CloseCode.TOO_LARGE,
+        CloseCode.TOO_SLOW,
+        CloseCode.TOO_MANY,
+    }
+)
 
 
 class WebsocketEndpoint:
@@ -40,7 +50,11 @@ class WebsocketEndpoint:
             return
         client = scope.get("client")
         peer = f"{client[0]}:{client[1]}" if client else "unknown"
-        connection = self._hub.admit(peer, _current_task())
+        host = client[0] if client else "unknown"
+        connection = self._hub.admit(peer, _current_task(), host)
+        progress = scope.get("extensions", {}).get(SENDING_PROGRESS)
+        if progress is not None:
+            connection.sending_progress = progress
         writer: asyncio.Task[None] | None = None
         room: LiveRoom | None = None
         try:
@@ -70,6 +84,9 @@ class WebsocketEndpoint:
         """Join the room that the path names; None, with an ending, when that is not possible."""
         if self._hub.is_draining:
             connection.end(CloseCode.GOING_AWAY, "the server is stopping")
+            return None
+        if connection.excess is not None:
+            connection.end(CloseCode.TOO_MANY, f"too many {connection.excess}")
             return None
         try:
             name = document_name(scope["raw_path"])
@@ -155,10 +172,10 @@ async def _write(connection: Connection, room: LiveRoom | None, send: Send) -> N
             while (frame := outbox.pop()) is not None:
                 connection.sending_since_s = clock()
                 await send({"type": "websocket.send", "bytes": frame})
-                connection.note_sent(clock())
+                connection.note_sent(clock(), len(frame))
             if connection.ending is not None:
                 break
-            if room is not None and (outbox.resync_from is not None or outbox.is_awareness_stale):
+            if room is not None and outbox.needs_resync:
                 room.resync(connection)
             connection.wake_writer.clear()
             if not outbox:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import structlog
 
 from relay.connection import Connection
-from relay.errors import CloseCode
+from relay.crowd import Crowd
+from relay.errors import CloseCode, RelayError
+from relay.hub_bounds import HubBounds
 from relay.limits import (
-    OUTBOX_STALLED_S,
     ROOM_GRACE_S,
     SIGN_OF_LIFE_S,
     STORAGE_FAILING_CLOSE_S,
@@ -22,12 +23,26 @@ from yjs_store import Store
 log = structlog.get_logger("relay.hub")
 
 
+class TooManyDocuments(RelayError):
+    """As many documents as may be are in use; it may be opened later."""
+
+    code = CloseCode.TOO_MANY
+
+
 class Hub:
     """All live rooms of this process."""
 
     def __init__(
-        self, store: Store, *, echo: bool = True, room_grace_s: float = ROOM_GRACE_S
+        self,
+        store: Store,
+        bounds: HubBounds | None = None,
+        *,
+        echo: bool = True,
+        room_grace_s: float = ROOM_GRACE_S,
     ) -> None:
+        self._bounds = bounds or HubBounds()
+        self._crowd = Crowd(self._bounds.connections_max, self._bounds.connections_per_address_max)
+        self._is_every_room_used = False
         self.frames_received = 0
         self.is_draining = False
         self._store = store
@@ -43,9 +58,11 @@ class Hub:
 
     # ---- connections ------------------------------------------------------------------------
 
-    def admit(self, peer: str, task: asyncio.Task[object]) -> Connection:
-        """Return the record of a new connection; pair with ``dismiss``."""
-        connection = Connection(next(self._ids), peer, _now_s(), task)
+    def admit(self, peer: str, task: asyncio.Task[object], host: str = "") -> Connection:
+        """Return the record of a new connection, also one too many; pair with ``dismiss``."""
+        connection = Connection(next(self._ids), peer, _now_s(), task, self._bounds)
+        connection.host = host
+        connection.excess = self._crowd.enter(host)
         self._connections[connection] = None
         self._empty.clear()
         return connection
@@ -53,6 +70,8 @@ class Hub:
     def dismiss(self, connection: Connection) -> None:
         """Forget a connection that is closed."""
         self._connections.pop(connection, None)
+        self._crowd.leave(connection.host)
+        connection.lose()
         if not self._connections:
             self._empty.set()
 
@@ -63,10 +82,14 @@ class Hub:
 
         Raises:
             StoreError: the document cannot be opened.
+            TooManyDocuments: as many as may be are in use.
         """
         room = self._rooms.get(name)
         if room is None or room.is_over:
-            room = self._rooms[name] = LiveRoom(name, self._store, echo=self._echo)
+            self._make_place(name)
+            room = self._rooms[name] = LiveRoom(
+                name, self._store, self._bounds.answers, echo=self._echo
+            )
         try:
             await room.wait_open()
         finally:
@@ -81,6 +104,20 @@ class Hub:
         room = self._rooms.get(name)
         if room is not None and room.has(connection):
             room.ask_for_state(connection)
+
+    def _make_place(self, name: str) -> None:
+        """Let the room go that has been there longest of those that nobody uses, if one must."""
+        if len(self._rooms) < self._bounds.documents_max or name in self._rooms:
+            return
+        unused = None
+        # Looked for once a tick at most: whoever is refused may ask again very often.
+        if not self._is_every_room_used:
+            unused = next((r for r in self._rooms.values() if r.is_unused_since(_now_s())), None)
+        if unused is None:
+            self._is_every_room_used = True
+            raise TooManyDocuments("too many documents are in use")
+        unused.close()
+        self._remove(unused)
 
     def _remove(self, room: LiveRoom) -> None:
         if self._rooms.get(room.name) is room:
@@ -101,6 +138,7 @@ class Hub:
 
     def tick(self, now_s: float) -> None:
         """Do what is due: signs of life, stalled readers, awareness, empty rooms."""
+        self._is_every_room_used = False
         for connection in tuple(self._connections):
             _look_after(connection, now_s)
         failing_since_s = self._store.failing_since_s
@@ -153,13 +191,11 @@ class Hub:
 
 
 def _look_after(connection: Connection, now_s: float) -> None:
-    sending_since_s = connection.sending_since_s
-    if sending_since_s is not None:
-        if now_s - sending_since_s > OUTBOX_STALLED_S:
-            connection.end(CloseCode.TOO_SLOW, "nothing was read for too long")
-            log.warning("connection aborted: too slow", connection=connection.connection_id)
-            connection.abort()
-    elif now_s - connection.last_sent_s >= SIGN_OF_LIFE_S:
+    if connection.is_too_slow(now_s):
+        connection.end(CloseCode.TOO_SLOW, "what was sent was read too slowly")
+        log.warning("connection aborted: too slow", connection=connection.connection_id)
+        connection.abort()
+    elif connection.sending_since_s is None and now_s - connection.last_sent_s >= SIGN_OF_LIFE_S:
         connection.send(wire.SIGN_OF_LIFE)
         connection.last_sent_s = now_s
 

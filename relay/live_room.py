@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
+from relay.answers import Answers
+from relay.awareness_pace import AwarenessPace
 from relay.connection import Connection
 from relay.endings import ending_for
 from relay.errors import CloseCode
-from relay.room import AnswerStep1, Effect, Reply, Room, SpreadAwareness, Submit
+from relay.limits import ASKED_PER_ANSWER_BYTE, ASKED_PER_ANSWER_MAX, ORDINARY_MESSAGE_BYTES
+from relay.room import AnswerStep1, Effect, Reply, Room, SpreadAwareness, Submit, clients_in
 from relay.wire import y_websocket as wire
 from yjs_store import (
     Damaged,
@@ -28,8 +31,11 @@ log = structlog.get_logger("relay.room")
 class LiveRoom:
     """One document that is live in this process, and its connections."""
 
-    def __init__(self, name: str, store: Store, *, echo: bool) -> None:
+    def __init__(self, name: str, store: Store, answers: Answers, *, echo: bool) -> None:
         self.name = name
+        self._answers = answers
+        self._pace = AwarenessPace()
+        self._spreading: asyncio.TimerHandle | None = None
         self._store = store
         self._echo = echo
         self._room = Room()
@@ -83,6 +89,8 @@ class LiveRoom:
 
     def close(self) -> None:
         """Let go of the document; what it still has to save it saves by itself."""
+        if self._spreading is not None:
+            self._spreading.cancel()
         if self._document is not None:
             self._document.unlisten(self)
             self._store.release_document(self._document)
@@ -125,18 +133,18 @@ class LiveRoom:
         Raises:
             MalformedMessage: it is not y-protocol; nothing of it counts.
         """
-        self._perform(connection, self._room.receive(connection, frame, _now_s()))
+        effects = self._room.receive(connection, frame, _now_s(), connection.charge)
+        self._perform(connection, effects)
 
     def resync(self, connection: Connection) -> None:
         """Send a slow reader, who has read everything queued, what was left out meanwhile."""
-        state_vector, is_awareness_stale = connection.outbox.take_resync()
+        state_vector, stale_clients = connection.outbox.take_resync()
         if state_vector is not None:
             document = self._open_document()
             self._when_durable(connection, lambda: wire.encode_update(document.diff(state_vector)))
-        if is_awareness_stale:
-            frame = self._room.all_states_and_removals()
-            if frame is not None:
-                connection.send(frame)
+        frame = self._room.states_of(stale_clients)
+        if frame is not None:
+            connection.send(frame)
 
     def tick(self, now_s: float) -> None:
         """Let time pass."""
@@ -171,14 +179,36 @@ class LiveRoom:
 
     def _answer_step_1(self, connection: Connection, state_vector: bytes) -> None:
         document = self._open_document()
-        self._when_durable(connection, lambda: wire.encode_sync_step_2(document.diff(state_vector)))
 
-    def _when_durable(self, connection: Connection, make_frame: Callable[[], bytes]) -> None:
+        def make() -> bytes:
+            frame = wire.encode_sync_step_2(document.diff(state_vector))
+            cost = min(len(frame) * ASKED_PER_ANSWER_BYTE, ASKED_PER_ANSWER_MAX)
+            connection.charge(cost, _now_s())
+            if len(frame) > ORDINARY_MESSAGE_BYTES:
+                connection.note_answer_made(len(frame))
+            return frame
+
+        self._when_durable(connection, make, is_answer=True)
+
+    def _when_durable(
+        self, connection: Connection, make_frame: Callable[[], bytes], *, is_answer: bool = False
+    ) -> None:
         """Send a frame made from the document once that is exactly what is durable (P1)."""
 
         connection.answers_due += 1
 
+        def ask() -> None:
+            self._open_document().when_durable(answer)
+
+        def ask_again() -> None:
+            if connection.is_listening and self._document is not None:
+                ask()
+
         def answer() -> None:
+            # P6: one who asks for much and does not read makes others who ask for much wait.
+            if is_answer and self._answers.is_full and self._is_large():
+                self._answers.wait(connection, ask_again)
+                return
             connection.note_answered()
             try:
                 connection.send(make_frame())
@@ -188,14 +218,41 @@ class LiveRoom:
                 # failed() has ended every connection of the room.
                 return
 
-        self._open_document().when_durable(answer)
+        ask()
+
+    def _is_large(self) -> bool:
+        head = self._open_document().head
+        return head.journal_bytes + head.snapshot_bytes > ORDINARY_MESSAGE_BYTES
+
+    # ---- awareness --------------------------------------------------------------------------
 
     def _spread(self, effects: Iterable[SpreadAwareness]) -> None:
+        """Send news to everybody, now or, where there is much of it, joined with the next."""
         for effect in effects:
-            for connection in self._connections:
-                if connection.is_listening:
-                    connection.outbox.push_awareness(effect.frame)
-                    connection.wake_writer.set()
+            if self._spreading is None and self._pace.wait_s(_now_s()) <= 0:
+                self._send_awareness(effect.frame)
+                continue
+            self._pace.hold(clients_in(effect.frame))
+            if self._spreading is None:
+                wait_s = self._pace.wait_s(_now_s())
+                loop = asyncio.get_running_loop()
+                self._spreading = loop.call_later(wait_s, self._send_held_awareness)
+
+    def _send_held_awareness(self) -> None:
+        self._spreading = None
+        frame = self._room.states_of(self._pace.take_held())
+        if frame is not None:
+            self._send_awareness(frame)
+
+    def _send_awareness(self, frame: bytes) -> None:
+        self._pace.note_sent(len(frame), len(self._connections), _now_s())
+        clients: Sequence[int] | None = None
+        for connection in self._connections:
+            if connection.is_listening:
+                if not connection.outbox.push_awareness(frame):
+                    clients = clients if clients is not None else clients_in(frame)
+                    connection.outbox.leave_out_awareness(clients)
+                connection.wake_writer.set()
 
     def _quarantine(self, connection: Connection, update: bytes, reason: str) -> None:
         """Keep a refused update for a person to look at; nobody waits for that."""

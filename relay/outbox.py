@@ -5,7 +5,7 @@ diff from the state it will have by then, and all awareness states (P6).
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from relay.limits import OUTBOX_BYTES_MAX, OUTBOX_FRAMES_MAX
 
@@ -13,14 +13,16 @@ from relay.limits import OUTBOX_BYTES_MAX, OUTBOX_FRAMES_MAX
 class Outbox:
     """Frames in order, and what was left out of them."""
 
-    __slots__ = ("_bytes", "_frames", "collapses", "is_awareness_stale", "resync_from")
+    __slots__ = ("_awareness", "_bytes", "_frames", "_stale_clients", "collapses", "resync_from")
 
     def __init__(self) -> None:
         self._frames: deque[bytes] = deque()
         self._bytes = 0
         self.collapses = 0
         self.resync_from: bytes | None = None
-        self.is_awareness_stale = False
+        # The one awareness frame that is queued, and whose states have changed since.
+        self._awareness: bytes | None = None
+        self._stale_clients: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -47,12 +49,26 @@ class Outbox:
             self.resync_from = state_vector()
             self.collapses += 1
 
-    def push_awareness(self, frame: bytes) -> None:
-        """Queue awareness news, or leave it to a later message with all states."""
-        if self.resync_from is not None or self.is_full:
-            self.is_awareness_stale = True
-        else:
-            self.push(frame)
+    def push_awareness(self, frame: bytes) -> bool:
+        """Queue awareness news; False when it must be left out.
+
+        There is one such frame in the queue at most: a cursor that moves a hundred times is
+        sent where it was first, and where it is in the end.
+        """
+        if self._awareness is not None or self.needs_resync or self.is_full:
+            return False
+        self._awareness = frame
+        self.push(frame)
+        return True
+
+    def leave_out_awareness(self, clients: Iterable[int]) -> None:
+        """Leave the states of these clients to a message when the queue is empty."""
+        self._stale_clients.update(clients)
+
+    @property
+    def needs_resync(self) -> bool:
+        """Whether something was left out."""
+        return self.resync_from is not None or bool(self._stale_clients)
 
     def pop(self) -> bytes | None:
         """Take the next frame; None when there is none."""
@@ -60,16 +76,20 @@ class Outbox:
             return None
         frame = self._frames.popleft()
         self._bytes -= len(frame)
+        if frame is self._awareness:
+            self._awareness = None
         return frame
 
-    def take_resync(self) -> tuple[bytes | None, bool]:
-        """Take what was left out, when the queue is empty: (state vector, awareness)."""
-        taken = self.resync_from, self.is_awareness_stale
-        self.resync_from, self.is_awareness_stale = None, False
+    def take_resync(self) -> tuple[bytes | None, frozenset[int]]:
+        """Take what was left out, when the queue is empty: state vector, awareness clients."""
+        taken = self.resync_from, frozenset(self._stale_clients)
+        self.resync_from = None
+        self._stale_clients.clear()
         return taken
 
     def clear(self) -> None:
         """Drop everything; the connection is being closed."""
         self._frames.clear()
         self._bytes = 0
+        self._awareness = None
         self.take_resync()

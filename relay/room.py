@@ -1,10 +1,11 @@
 """One document's conversation: frames in, effects out. Pure."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import NamedTuple
 
+from relay import awareness
 from relay.awareness import AwarenessStates
-from relay.limits import AWARENESS_TIMEOUT_S
+from relay.limits import ASKED_PER_ANSWER_BYTE, ASKED_PER_AWARENESS_BYTE, AWARENESS_TIMEOUT_S
 from relay.wire import y_websocket as wire
 
 
@@ -36,8 +37,17 @@ class SpreadAwareness(NamedTuple):
     frame: bytes
 
 
-# The state vector of a replica that has nothing.
+# The state vector of a replica that has nothing, and the update that brings nothing.
 _EVERYTHING = b"\x00"
+_EMPTY_UPDATE = b"\x00\x00"
+
+# Hears what a message costs that brings no content, and when it came.
+Charge = Callable[[float, float], None]
+
+
+def _charge_nobody(_cost: float, _now_s: float) -> None:
+    """Let everything be free."""
+
 
 Effect = Submit | AnswerStep1 | Reply | SpreadAwareness
 
@@ -54,15 +64,17 @@ class Room:
         """Return what a new connection gets first, after the server's own SyncStep1."""
         return self._reply_all_states()
 
-    def receive(self, sender: Hashable, frame: bytes, now_s: float) -> Sequence[Effect]:
-        """Return what to do about a frame.
+    def receive(
+        self, sender: Hashable, frame: bytes, now_s: float, charge: Charge = _charge_nobody
+    ) -> Sequence[Effect]:
+        """Return what to do about a frame; ``charge`` hears what its asking costs.
 
         Raises:
             MalformedMessage: the frame is not y-protocol; nothing of it counts.
         """
         messages = wire.decode(frame)
         if len(messages) == 1:
-            return self._effects_of(sender, messages[0], now_s)
+            return self._effects_of(sender, messages[0], now_s, charge)
         self._check_awareness(sender, messages)
         # However often a frame asks, it gets one answer (P6): to who asks from two states at
         # once, everything is the answer to both.
@@ -72,28 +84,37 @@ class Room:
         for message in messages:
             if isinstance(message, wire.SyncStep1 | wire.QueryAwareness):
                 if type(message) in answered:
+                    charge(1, now_s)
                     continue
                 answered.add(type(message))
             if isinstance(message, wire.SyncStep1) and len(asked) > 1:
                 effects.append(AnswerStep1(_EVERYTHING))
             else:
-                effects.extend(self._effects_of(sender, message, now_s))
+                effects.extend(self._effects_of(sender, message, now_s, charge))
         return effects
 
     def _effects_of(
-        self, sender: Hashable, message: wire.Message, now_s: float
+        self, sender: Hashable, message: wire.Message, now_s: float, charge: Charge
     ) -> Sequence[Effect]:
         match message:
             case wire.Update(update):
+                if update == _EMPTY_UPDATE:
+                    charge(1, now_s)
                 return (Submit(update, repeats=False),)
             case wire.SyncStep1(state_vector):
+                charge(1 + len(state_vector) * ASKED_PER_ANSWER_BYTE, now_s)
                 return (AnswerStep1(state_vector),)
             case wire.SyncStep2(update):
+                charge(1, now_s)
                 return (Submit(update, repeats=True),)
             case wire.Awareness(payload):
+                charge(1 + len(payload) * ASKED_PER_AWARENESS_BYTE, now_s)
                 return _spread(self._awareness.apply(payload, sender, now_s))
             case wire.QueryAwareness():
-                return self._reply_all_states()
+                effects = self._reply_all_states()
+                frame_bytes = sum(len(each.frame) for each in effects)
+                charge(1 + frame_bytes * ASKED_PER_ANSWER_BYTE, now_s)
+                return effects
 
     def _check_awareness(self, sender: Hashable, messages: Sequence[wire.Message]) -> None:
         """Find what is wrong with any awareness message before the first takes effect."""
@@ -113,13 +134,20 @@ class Room:
         """Return the frame of all awareness states; None when there is none."""
         return _frame(self._awareness.all_states())
 
-    def all_states_and_removals(self) -> bytes | None:
-        """Return the frame for one who has missed awareness news; None when there is none."""
-        return _frame(self._awareness.all_states(removed_too=True))
+    def states_of(self, clients: Collection[int]) -> bytes | None:
+        """Return the frame for one who has missed news of these clients; None for nothing."""
+        return _frame(self._awareness.states_of(clients))
 
-    def _reply_all_states(self) -> Sequence[Effect]:
+    def _reply_all_states(self) -> Sequence[Reply]:
         frame = self.all_states()
         return [] if frame is None else [Reply(frame)]
+
+
+def clients_in(frame: bytes) -> list[int]:
+    """Return whose states are in a frame of SpreadAwareness."""
+    (message,) = wire.decode(frame)
+    assert isinstance(message, wire.Awareness), "made by this module"
+    return awareness.clients_in(message.payload)
 
 
 def _frame(payload: bytes | None) -> bytes | None:

@@ -21,8 +21,8 @@ from relay.drain import drain
 from relay.entrance import Entrance, make_entrance
 from relay.errors import ConfigError
 from relay.hub import Hub
-from relay.limits import FRAME_BYTES_MAX
-from relay.websocket_protocol import WebsocketProtocol
+from relay.hub_bounds import HubBounds
+from relay.transport import Transport, make_transport
 from yjs_store import CheckpointPolicy, Store, WriterSuperseded, open_store
 from yjs_store.limits import MIB
 
@@ -42,6 +42,7 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
         StoreUnusable, ConfigError: it cannot start; the text says why.
     """
     _check_keeps(settings.store)
+    transport = make_transport(settings)
     policy = CheckpointPolicy(rows_max=settings.checkpoint_rows)
     listener = _listen(settings.host, settings.port)
     try:
@@ -50,19 +51,30 @@ async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
         async with open_store(
             settings.store, policy=policy, scrub_bytes_per_s=scrub_bytes_per_s
         ) as store:
-            return await _serve(settings, store, listener, entrance, announce)
+            return await _serve(settings, transport, store, listener, entrance, announce)
     finally:
         listener.close()
 
 
 async def _serve(
     settings: Settings,
+    transport: Transport,
     store: Store,
     listener: socket.socket,
     entrance: Entrance,
     announce: Callable[[str], None],
 ) -> int:
-    hub = Hub(store, echo=settings.echo, room_grace_s=settings.room_grace_s)
+    hub = Hub(
+        store,
+        HubBounds(
+            settings.connections_max,
+            settings.connections_per_address_max,
+            settings.documents_max,
+            transport.bounds.incoming,
+        ),
+        echo=settings.echo,
+        room_grace_s=settings.room_grace_s,
+    )
     admission = Admission(
         store.sessions,
         entrance.authority,
@@ -74,22 +86,11 @@ async def _serve(
     )
     hub.call_each_tick(admission.tick)
     stopping, hurried = asyncio.Event(), asyncio.Event()
-    config = uvicorn.Config(
-        create_app(hub, store, admission, entrance.origins, entrance.admin),
-        http="httptools",
-        ws=WebsocketProtocol,
-        ws_max_size=FRAME_BYTES_MAX,
-        # Updates are small and mostly text typed a letter at a time: deflate costs more than it
-        # saves, and holds memory for each connection.
-        ws_per_message_deflate=False,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        backlog=_BACKLOG,
-        timeout_graceful_shutdown=2,
+    app = create_app(hub, store, admission, entrance.origins, entrance.admin)
+    config = transport.make_config(app, _BACKLOG)
+    server = _Server(
+        config, stopping, hurried, lambda: announce(_url(settings.host, listener, transport.scheme))
     )
-    server = _Server(config, stopping, hurried, lambda: announce(_url(settings.host, listener)))
     serving: asyncio.Task[object] = asyncio.create_task(
         server.serve(sockets=[listener]), name="relay-server"
     )
@@ -201,6 +202,6 @@ def _listen(host: str, port: int) -> socket.socket:
         raise ConfigError(f"cannot listen on {host} port {port}: {reason}") from error
 
 
-def _url(host: str, listener: socket.socket) -> str:
+def _url(host: str, listener: socket.socket, scheme: str = "ws") -> str:
     port = listener.getsockname()[1]
-    return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

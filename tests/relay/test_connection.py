@@ -97,7 +97,7 @@ async def test_a_client_that_does_not_read_is_read_no_further(connection: Connec
     await run_ready_tasks()
     assert not waiting.done()
     connection.outbox.pop()
-    connection.note_sent(1.0)
+    connection.note_sent(1.0, len(b"answer"))
     async with deadline():
         await waiting
     assert connection.last_sent_s == 1.0

@@ -322,7 +322,9 @@ async def test_a_reader_that_takes_nothing_is_aborted(hub: Hub) -> None:
     """P6: its socket is dropped, since it would not take a close frame either."""
     serving = asyncio.create_task(asyncio.Event().wait())
     stalled = await Member.join(hub, "doc", serving)
-    stalled.connection.sending_since_s = now_s()
+    since_s = now_s()
+    hub.tick(since_s)
+    stalled.connection.sending_since_s = since_s
     hub.tick(stalled.connection.sending_since_s + OUTBOX_STALLED_S)
     assert not stalled.connection.is_aborted
     hub.tick(stalled.connection.sending_since_s + OUTBOX_STALLED_S + 1)

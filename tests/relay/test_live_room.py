@@ -275,6 +275,8 @@ async def test_leaving_tells_the_others_of_exactly_its_clients(hub: Hub) -> None
     ben.send(awareness((3, 1, '"c"')))
     for member in (ann, ben, cem):
         member.frames()
+        member.room.resync(member.connection)
+        member.frames()
     ann.leave()
     for member in (ben, cem):
         (message,) = member.messages()

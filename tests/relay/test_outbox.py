@@ -34,7 +34,7 @@ def test_frames_come_out_in_the_order_they_went_in() -> None:
     assert len(outbox) == 4
     assert popped(outbox) == [b"1", b"2", b"3", b"4"]
     assert len(outbox) == 0
-    assert outbox.take_resync() == (None, False)
+    assert outbox.take_resync() == (None, frozenset())
 
 
 def test_the_queue_collapses_at_the_bound_of_frames() -> None:
@@ -49,7 +49,7 @@ def test_the_queue_collapses_at_the_bound_of_frames() -> None:
         outbox.push_update(b"left out", never)
     assert len(outbox) == OUTBOX_FRAMES_MAX
     assert popped(outbox)[-1] == b"last"
-    assert outbox.take_resync() == (b"state with last", False)
+    assert outbox.take_resync() == (b"state with last", frozenset())
 
 
 def test_the_queue_collapses_at_the_bound_of_bytes() -> None:
@@ -71,8 +71,8 @@ def test_once_collapsed_updates_are_left_out_until_the_resync_is_taken() -> None
     assert not outbox.is_full
     outbox.push_update(b"left out", never)
     assert outbox.pop() is None
-    assert outbox.take_resync() == (b"state", False)
-    assert outbox.take_resync() == (None, False)
+    assert outbox.take_resync() == (b"state", frozenset())
+    assert outbox.take_resync() == (None, frozenset())
     outbox.push_update(b"again", never)
     assert popped(outbox) == [b"again"]
 
@@ -90,34 +90,52 @@ def test_a_queue_that_replies_have_filled_collapses_at_the_next_update() -> None
     outbox.push_update(b"one", lambda: b"state with one")
     outbox.push_update(b"two", never)
     assert popped(outbox)[1:] == [b"one"]
-    assert outbox.take_resync() == (b"state with one", False)
+    assert outbox.take_resync() == (b"state with one", frozenset())
 
 
 def test_awareness_is_left_out_of_a_full_or_collapsed_queue_and_noted() -> None:
     outbox = Outbox()
     outbox.push(bytes(OUTBOX_BYTES_MAX))
-    outbox.push_awareness(b"news")
+    assert not outbox.push_awareness(b"news")
+    outbox.leave_out_awareness([1, 2])
+    outbox.leave_out_awareness([2, 3])
     assert len(outbox) == 1
-    assert outbox.is_awareness_stale
-    assert outbox.take_resync() == (None, True)
-    assert outbox.take_resync() == (None, False)
+    assert outbox.needs_resync
+    assert outbox.take_resync() == (None, {1, 2, 3})
+    assert outbox.take_resync() == (None, frozenset())
 
     outbox.clear()
     outbox.push_update(bytes(OUTBOX_BYTES_MAX), lambda: b"state")
     outbox.pop()
-    outbox.push_awareness(b"news")
+    assert not outbox.push_awareness(b"news")
     assert len(outbox) == 0
-    assert outbox.take_resync() == (b"state", True)
+    assert outbox.take_resync() == (b"state", frozenset())
+
+
+def test_one_awareness_message_is_queued_however_often_a_cursor_moves() -> None:
+    outbox = Outbox()
+    assert outbox.push_awareness(b"first")
+    for _ in range(100):
+        assert not outbox.push_awareness(b"moved")
+        outbox.leave_out_awareness([1])
+    outbox.push(b"reply")
+    assert popped(outbox) == [b"first", b"reply"]
+    # What comes now must not overtake what was left out.
+    assert not outbox.push_awareness(b"moved")
+    assert outbox.take_resync() == (None, {1})
+    assert outbox.push_awareness(b"later")
+    assert outbox.pop() == b"later"
+    assert outbox.push_awareness(b"last")
 
 
 def test_clear_drops_everything() -> None:
     outbox = Outbox()
     outbox.push_update(bytes(OUTBOX_BYTES_MAX), lambda: b"state")
-    outbox.push_awareness(b"news")
+    outbox.leave_out_awareness([1])
     outbox.clear()
     assert not outbox.is_full
     assert outbox.pop() is None
-    assert outbox.take_resync() == (None, False)
+    assert outbox.take_resync() == (None, frozenset())
 
 
 # ---- against a model: a reader of any slowness ends with the document --------------------------

@@ -45,6 +45,10 @@ class RunningServer:
         return self._port
 
     @property
+    def pid(self) -> int:
+        return self._running().pid
+
+    @property
     def memory_peak_bytes(self) -> int:
         """What it has held in memory at most, without its fold process."""
         status = Path(f"/proc/{self._running().pid}/status").read_text()
