@@ -5,8 +5,6 @@ The handshake is left to `websockets`; this is only what runs millions of times.
 
 import struct
 
-from benchlib.errors import RunFailed
-
 TEXT = 1
 BINARY = 2
 CLOSE = 8
@@ -38,15 +36,14 @@ def _make_head(opcode: int, length: int, masked: int) -> bytes:
 
 
 def split_frames(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
-    """Return the whole frames in ``data`` as (opcode, payload), and the bytes after them.
+    """Return the whole messages in ``data`` as (opcode, payload), and the bytes after them.
 
-    Reads both directions; of masks it knows only the one that ``make_client_frame`` writes.
-
-    Raises:
-        RunFailed: a frame is a fragment; no server of interest cuts what is this small.
+    Reads both directions; of masks it knows only the one that ``make_client_frame`` writes. A
+    control frame between fragments is returned each time until its message is whole.
     """
     frames = []
-    position = 0
+    fragments: list[bytes] = []
+    position = taken = opcode = 0
     available = len(data)
     while available - position >= 2:
         head = data[position]
@@ -61,8 +58,15 @@ def split_frames(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
         end = start + length
         if end > available:
             break
-        if head < _FINAL or head & 0x0F == 0:
-            raise RunFailed("the server sends fragments of messages")
-        frames.append((head & 0x0F, data[start:end]))
         position = end
-    return frames, data[position:]
+        if head & 0x0F >= CLOSE:
+            frames.append((head & 0x0F, data[start:end]))
+        else:
+            opcode = head & 0x0F or opcode
+            fragments.append(data[start:end])
+            if head >= _FINAL:
+                frames.append((opcode, b"".join(fragments)))
+                fragments.clear()
+        if not fragments:
+            taken = end
+    return frames, data[taken:]
