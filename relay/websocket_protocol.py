@@ -81,9 +81,15 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
 
     def _parse(self) -> None:
         """Parse until a message waits for the application, or it is time to rest."""
-        while self._unparsed and self.queue.empty() and not self._is_resting:
+        while self._unparsed and self._may_parse:
             is_in_large_frame = self.conn.held_bytes >= PARSE_BYTES_MAX
             self._parse_slice(PARSE_LARGE_BYTES_MAX if is_in_large_frame else PARSE_BYTES_MAX)
+
+    @property
+    def _may_parse(self) -> bool:
+        # After a close the application takes nothing, and what comes is only looked through for
+        # the client's answer to it.
+        return (self.queue.empty() or self.close_sent) and not self._is_resting
 
     def _parse_slice(self, size: int) -> None:
         held_bytes = self.held_bytes

@@ -251,6 +251,20 @@ async def test_one_who_does_not_answer_a_close_is_cut_in_time() -> None:
         assert close_code(await raw.rest()) == 4400
 
 
+async def test_a_client_that_answers_a_close_is_let_go_at_once() -> None:
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 4400})
+
+    async with listening(app) as server, Raw.websocket(server.port) as raw:
+        await raw.reader.readexactly(4)
+        # Within less than the 10 s after which a client is not waited for any more.
+        async with asyncio.timeout(5):
+            await raw.send(frame(0x88, b"\x11\x30"))
+            assert await raw.rest() == b""
+
+
 async def test_a_large_message_that_waits_for_the_application_is_counted(app: App) -> None:
     incoming = IncomingBytes(bytes_max=LARGE)
     app.reading.clear()
