@@ -97,9 +97,10 @@ async def _measure(attack: Attack, server: RunningServer, bystanders: Bystanders
     async with Sockets(server.port) as sockets:
         await attack.act(sockets, attack.seconds)
         seconds = clock() - begun_s
-        outcomes = sockets.outcomes()
         cpu = (cpu_s(pid) - cpu_before) / seconds if server.is_running else 0.0
         during = await bystanders.report()
+        await sockets.look()
+        outcomes = sockets.outcomes()
     if not server.is_running:
         failure = f"the server ended: {server.describe()}"
     peak = memory(pid, "VmHWM") if server.is_running else 0

@@ -77,6 +77,11 @@ class Socket(asyncio.Protocol):
         assert self._transport is not None, "connected"
         self._transport.pause_reading()
 
+    def resume(self) -> None:
+        """Read on."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
     def take_some(self) -> None:
         """Read once."""
         assert self._transport is not None, "connected"
@@ -148,6 +153,12 @@ class Sockets:
             opened += [one for one in await asyncio.gather(*batch) if one is not None]
             count -= size
         return opened
+
+    async def look(self) -> None:
+        """Let those that do not read see whether they were ended."""
+        for socket in self.all:
+            socket.resume()
+        await asyncio.sleep(0.5)
 
     def outcomes(self) -> dict[str, int]:
         """How many ended how."""
