@@ -137,6 +137,13 @@ const describe = (doc) => ({
   pending: isPending(doc)
 })
 
+/** What can be told of any document, also of one whose content no reader expects. */
+const summarize = (doc) => ({
+  text: doc.getText('text').toString(),
+  stateVector: Object.fromEntries(Y.decodeStateVector(Y.encodeStateVector(doc))),
+  pending: isPending(doc)
+})
+
 const areEqual = (a, b) =>
   !isPending(a) && !isPending(b) && Y.equalSnapshots(Y.snapshot(a), Y.snapshot(b)) &&
   isDeepStrictEqual(contentOf(a), contentOf(b))
@@ -220,10 +227,10 @@ const type = async ({ client: name, patches }) => {
   return text.length
 }
 
-const decode = ({ updates }) => {
+const decode = ({ updates, summary = false }) => {
   const doc = makeDocument()
   for (const hex of updates) Y.applyUpdate(doc, bytesOf(hex))
-  return describe(doc)
+  return summary ? summarize(doc) : describe(doc)
 }
 
 /** What a client does with updates that come in; the first error it would throw, or null. */
@@ -262,6 +269,7 @@ const commands = {
   awareness: ({ client }) => statesOf(clientOf(client)),
   status: ({ client }) => statusOf(clientOf(client)),
   dump: ({ client }) => describe(clientOf(client).doc),
+  summarize: ({ client }) => summarize(clientOf(client).doc),
   wait,
   decode,
   take: ({ cases }) => cases.map(errorOfTaking),

@@ -31,6 +31,11 @@ class NodeProcess:
             asyncio.create_task(self._read_complaints()),
         ]
 
+    @property
+    def complaints(self) -> list[str]:
+        """What it wrote to standard error so far; a proper client has nothing to complain of."""
+        return self._complaints
+
     @classmethod
     async def start(cls) -> Self:
         """Start Node; the packages of the lock file are installed first where they are missing."""
@@ -89,6 +94,12 @@ class NodeProcess:
         hexed = [[update.hex() for update in updates] for updates in cases]
         errors: list[str | None] = await self.call("take", cases=hexed)
         return errors
+
+    async def summarize(self, *updates: bytes) -> dict[str, Any]:
+        """Apply updates to a new document, in this order, and summarize it; see NodeClient."""
+        hexed = [update.hex() for update in updates]
+        answer: dict[str, Any] = await self.call("decode", updates=hexed, summary=True)
+        return answer
 
     async def kill(self) -> None:
         """kill -9: its sockets end without a word."""
@@ -186,6 +197,11 @@ class NodeClient:
 
     async def dump(self) -> dict[str, Any]:
         answer: dict[str, Any] = await self._call("dump")
+        return answer
+
+    async def summary(self) -> dict[str, Any]:
+        """Its text, clocks, and whether something is pending: readable whatever else is in it."""
+        answer: dict[str, Any] = await self._call("summarize")
         return answer
 
     async def content(self) -> dict[str, Any]:

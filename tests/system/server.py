@@ -45,7 +45,7 @@ class RunningServer:
         return self._port
 
     @property
-    def pid(self) -> int:
+    def process_id(self) -> int:
         return self._running().pid
 
     @property
