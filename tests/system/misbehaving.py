@@ -1,0 +1,61 @@
+"""A y-websocket server that misbehaves on purpose, so that what looks for that can be tested."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+from .ywire import STEP1, STEP2, SYNC, UPDATE, WireError, decode_frame, step2, update_message
+
+
+class MisbehavingServer:
+    """Relays every update to everybody, unless it is told to do worse. Stores nothing."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        # Updates that are swallowed: no echo, nobody else hears of them.
+        self.is_mute = False
+        # Everybody is closed with this code at the next update.
+        self.close_code: int | None = None
+        self._connections: list[ServerConnection] = []
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator["MisbehavingServer"]:
+        """Serve on a free port of this machine."""
+        server: Server
+        async with serve(self._serve, "127.0.0.1", 0, compression=None, max_size=None) as server:
+            self.port = next(iter(server.sockets)).getsockname()[1]
+            yield self
+
+    async def say(self, update: bytes) -> None:
+        """Send everybody an update."""
+        await asyncio.gather(*(each.send(update_message(update)) for each in self._connections))
+
+    async def whisper(self, update: bytes) -> None:
+        """Send an update only to the first who came."""
+        await self._connections[0].send(update_message(update))
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        self._connections.append(connection)
+        try:
+            async for frame in connection:
+                assert isinstance(frame, bytes)
+                await self._take(connection, frame)
+        except (ConnectionClosed, WireError):
+            pass
+        finally:
+            self._connections.remove(connection)
+
+    async def _take(self, connection: ServerConnection, frame: bytes) -> None:
+        message = decode_frame(frame)
+        if message.kind != SYNC:
+            return
+        if message.step == STEP1:
+            await connection.send(step2())
+        elif self.close_code is not None:
+            code, self.close_code = self.close_code, None
+            await asyncio.gather(*(each.close(code) for each in list(self._connections)))
+        elif message.step in (UPDATE, STEP2) and not self.is_mute:
+            await self.say(message.payload)
