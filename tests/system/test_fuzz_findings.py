@@ -1,0 +1,120 @@
+"""What the fuzzer has found is refused, and nobody but its sender notices; each case kept."""
+
+import pytest
+
+from relay.limits import AWARENESS_CLIENTS_PER_CONNECTION_MAX
+
+from .fuzz_findings import (
+    DELETES_IN_DISORDER,
+    HALF_OF_A_CHARACTER,
+    PARENTS_THAT_ARE_NO_TYPES,
+    REFUSED,
+)
+from .node import NodeProcess, step
+from .peers import Peer
+from .server import RunningServer
+from .ywire import AwarenessEntry
+
+UPDATE_REFUSED = 4422
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_a_kept_case_hurts_only_its_sender(
+    name: str, node: NodeProcess, server: RunningServer
+) -> None:
+    """P5. The stock client would complain, and the fixture fails when it does."""
+    found = REFUSED[name]
+    stock = await node.join("ann", server.url, "kept")
+    async with Peer.join(server.url, "kept") as bystander:
+        await bystander.insert(0, "before")
+        async with Peer.join(server.url, "kept") as sender:
+            for update in found.accepted:
+                await sender.send_update(update)
+                await sender.wait_confirmed(update)
+            for update in found.refused:
+                await sender.send_update(update)
+            code, _ = await sender.wait_closed()
+            assert code == UPDATE_REFUSED
+        await bystander.wait_confirmed(await bystander.insert(0, "after "))
+        await bystander.wait_text("after before")
+        await stock.wait(content={"text": "after before"})
+        assert bystander.closed is None
+    await server.restart()
+    async with Peer.join(server.url, "kept") as later:
+        assert later.text == "after before"
+
+
+async def test_half_of_a_character_that_is_deleted_changes_nothing_else(
+    node: NodeProcess, server: RunningServer
+) -> None:
+    """P3. yrs loses the other half when it encodes, and shifts all that its author wrote later."""
+    emojis, half, later = HALF_OF_A_CHARACTER
+    async with Peer.join(server.url, "half") as writer:
+        for update in (emojis, half, later):
+            await writer.send_update(update)
+        await writer.until(lambda: b"later" in b"".join(writer.updates), "what came last")
+        live = await node.summarize(*writer.updates)
+    for _ in range(2):
+        async with Peer.join(server.url, "half") as joiner:
+            joined = await node.summarize(*joiner.updates)
+        assert joined["stateVector"] == live["stateVector"]
+        assert _whole(joined["text"]) == _whole(live["text"]) == "😀😀later"
+        await server.restart()
+
+
+async def test_who_refers_to_what_is_not_written_yet_does_not_make_its_writer_be_refused(
+    node: NodeProcess, server: RunningServer
+) -> None:
+    """P5. What waited for the honest client's text found it to be no type, and it was blamed."""
+    stock = await node.join("ann", server.url, "blamed")
+    async with Peer.join(server.url, "blamed", client_id=7) as honest:
+        await honest.insert(0, "ab")
+        async with Peer.join(server.url, "blamed") as sender:
+            for update in PARENTS_THAT_ARE_NO_TYPES:
+                await sender.send_update(update)
+            await honest.insert(2, "cdefgh")
+            await honest.wait_text("abcdefgh")
+            await honest.insert(0, "more ")
+            await honest.wait_text("more abcdefgh")
+        assert honest.closed is None
+        await stock.wait(content={"text": "more abcdefgh"})
+    await server.restart()
+    async with Peer.join(server.url, "blamed") as later:
+        assert later.text == "more abcdefgh"
+
+
+async def test_states_that_a_stock_client_repeats_after_others_do_not_close_it(
+    node: NodeProcess, server: RunningServer
+) -> None:
+    """P5. y-websocket announces every state that it hears of: a crowd passed a bound through it."""
+    stock = await node.join("ann", server.url, "crowd")
+    async with Peer.join(server.url, "crowd") as sender:
+        count = AWARENESS_CLIENTS_PER_CONNECTION_MAX
+        await sender.announce(*(AwarenessEntry(1_000 + n, 1, "{}") for n in range(count)))
+        # Repeated by the stock client before its edit, so looked at before the edit is.
+        await stock.wait(sees=[1_000])
+        await stock.edit(step("insert", "text", at=0, text="still here"))
+        async with Peer.join(server.url, "crowd") as bystander:
+            await bystander.wait_text("still here")
+    assert [e for e in (await stock.status())["history"] if e["event"] == "connection-close"] == []
+
+
+async def test_deletes_in_disorder_mean_the_same_to_all(
+    node: NodeProcess, server: RunningServer
+) -> None:
+    """P5. Yjs keeps deletes that wait by their differences, which must not be negative."""
+    ranges, text = DELETES_IN_DISORDER
+    stock = await node.join("ann", server.url, "disorder")
+    async with Peer.join(server.url, "disorder") as bystander:
+        for update in (ranges, text):
+            async with Peer.join(server.url, "disorder") as sender:
+                await sender.send_update(update)
+                await sender.insert(0, "|")
+                await sender.until(lambda s=sender: s.closed or len(s.text) > 0, "an answer")
+        await bystander.insert(0, "end ")
+        await bystander.until(lambda: "end " in bystander.text, "the end")
+        await stock.wait(content={"text": bystander.text})
+
+
+def _whole(text: str) -> str:
+    return text.replace("\N{REPLACEMENT CHARACTER}", "")
