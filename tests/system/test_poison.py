@@ -82,7 +82,7 @@ async def test_a_killer_ends_its_sender_and_nobody_else_notices(
     server: RunningServer, what: str
 ) -> None:
     """Field note 18: one client's bytes ended the process, or the document for everyone."""
-    pid = server.pid
+    pid = server.process_id
     async with two_typing(server, "room") as typing:
         async with Peer.join(server.url, "room") as culprit:
             for update in KILLERS[what]:
@@ -93,7 +93,7 @@ async def test_a_killer_ends_its_sender_and_nobody_else_notices(
         waited_for = len(typing.waits_s)
         await typing.ann.until(lambda: len(typing.waits_s) > waited_for + 4, "they go on")
         assert KILLERS[what][-1] not in typing.ann.updates + typing.bob.updates
-    assert (server.pid, server.is_running) == (pid, True)
+    assert (server.process_id, server.is_running) == (pid, True)
     await server.restart()
     async with Peer.join(server.url, "room") as late:
         assert len(late.text) == len(typing.waits_s)
@@ -114,7 +114,7 @@ async def test_one_who_writes_within_what_is_to_come_keeps_nobody_from_writing(
     server: RunningServer,
 ) -> None:
     """Field note 18: no bytes told that it would fail when client 7 typed its first letter."""
-    pid = server.pid
+    pid = server.process_id
     # The decoder of these tests fails on it as well; so none of them decodes.
     async with (
         connect(f"{server.url}/ws/room") as culprit,
@@ -124,7 +124,7 @@ async def test_one_who_writes_within_what_is_to_come_keeps_nobody_from_writing(
         await send_and_see(culprit, [culprit, bob], CHILD_OF_A_LETTER)
         for letter in letters("abc", 7):
             await send_and_see(ann, [ann, bob], letter)
-    assert (server.pid, server.is_running) == (pid, True)
+    assert (server.process_id, server.is_running) == (pid, True)
     await server.stop()
     async with open_store(server.store_url) as store:
         assert str(text_of(document_of(await store.load("room")))) == "abc"
@@ -178,14 +178,14 @@ async def test_a_store_that_was_poisoned_before_has_one_document_less_and_says_w
         head = await append(backend, fresh("poisoned"), nested_types(DEPTH))
         await backend.distrust(head.document_id)
     await server.start()
-    pid = server.pid
+    pid = server.process_id
     async with two_typing(server, "room") as typing:
         for _ in range(2):
             async with Peer.open(server.url, "poisoned") as unlucky:
                 code, reason = await unlucky.wait_closed()
                 assert (code, bool(reason), unlucky.updates) == (DOCUMENT_DAMAGED, True, [])
         assert typing.waits_s
-    assert (server.pid, server.is_running) == (pid, True)
+    assert (server.process_id, server.is_running) == (pid, True)
     await server.stop()
     plan = await plan_check(server.store_url)
     checked = await asyncio.to_thread(lambda: list(run_check(plan, CheckDepth.DECODED)))
@@ -196,6 +196,6 @@ async def test_a_store_that_was_poisoned_before_has_one_document_less_and_says_w
 
 
 async def test_a_server_has_more_stack_than_a_trial(server: RunningServer) -> None:
-    limits = Path(f"/proc/{server.pid}/limits").read_text()
+    limits = Path(f"/proc/{server.process_id}/limits").read_text()
     (stack_bytes,) = re.findall(r"Max stack size\s+(\d+|unlimited)", limits)
     assert stack_bytes == "unlimited" or int(stack_bytes) > TRIAL_STACK_BYTES
