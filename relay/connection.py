@@ -14,6 +14,7 @@ from relay.limits import (
     CLOSE_REASON_BYTES_MAX,
     CONNECTION_UNSAVED_BYTES_MAX,
     CONNECTION_UNSAVED_UPDATES_MAX,
+    SUBMISSION_BYTES,
 )
 from relay.outbox import Outbox
 from relay.reading_pace import ReadingPace
@@ -38,6 +39,7 @@ class Connection:
         "_asked",
         "_bounds",
         "_handed_bytes",
+        "_incoming",
         "_is_resting",
         "_pace",
         "_progress",
@@ -97,6 +99,7 @@ class Connection:
         self._unsaved_bytes = 0
         self._progress = asyncio.Event()
         self._bounds = bounds or HubBounds()
+        self._incoming = self._bounds.incoming
         self._asked = Allowance(ASKED_PER_S, ASKED_BURST, now_s)
         self._is_resting = False
         self._pace = ReadingPace(now_s)
@@ -108,9 +111,10 @@ class Connection:
 
     def note_submitted(self, update: bytes) -> None:
         """Count an update that was handed to the document."""
+        update_bytes = len(update)
         self._unsaved_updates += 1
-        self._unsaved_bytes += len(update)
-        self._bounds.incoming.note_submitted(len(update))
+        self._unsaved_bytes += update_bytes
+        self._incoming.unsaved_bytes += update_bytes + SUBMISSION_BYTES
 
     @property
     def must_wait(self) -> bool:
@@ -121,10 +125,13 @@ class Connection:
         """
         return self.ending is None and (
             self._is_resting
-            or (self._unsaved_updates > 0 and self._bounds.incoming.is_full)
             or self._unsaved_updates >= CONNECTION_UNSAVED_UPDATES_MAX
             or self._unsaved_bytes >= CONNECTION_UNSAVED_BYTES_MAX
             or self.answers_due > 0
+            or (
+                self._incoming.unsaved_bytes >= self._incoming.unsaved_bytes_max
+                and self._unsaved_updates > 0
+            )
             or (self.outbox.is_full and not self.is_lost)
         )
 
@@ -149,9 +156,12 @@ class Connection:
         self.end(code, reason, update_bytes=len(update))
 
     def _note_answered(self, update: bytes) -> None:
+        update_bytes = len(update)
         self._unsaved_updates -= 1
-        self._unsaved_bytes -= len(update)
-        self._bounds.incoming.note_stored(len(update))
+        self._unsaved_bytes -= update_bytes
+        self._incoming.unsaved_bytes -= update_bytes + SUBMISSION_BYTES
+        if self._incoming.waiting:
+            self._incoming.give_turns()
         self._progress.set()
 
     def charge(self, cost: float, now_s: float) -> None:

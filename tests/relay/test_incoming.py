@@ -1,7 +1,6 @@
 """What is held of messages that are not whole: large ones take turns, and somebody always can."""
 
 from relay.incoming import IncomingBytes
-from relay.limits import SUBMISSION_BYTES
 
 
 class Holder:
@@ -51,11 +50,12 @@ def test_what_is_on_its_way_to_the_disk_counts_too() -> None:
     """P6: while storage fails, sockets are not read."""
     incoming = IncomingBytes(bytes_max=10_000)
     first, second = Holder(), Holder()
-    incoming.note_submitted(10_000 - SUBMISSION_BYTES)
+    incoming.unsaved_bytes += 10_000
     assert incoming.is_full
     assert incoming.grow(first, 10)
     assert not incoming.grow(second, 10)
-    incoming.note_stored(10_000 - SUBMISSION_BYTES)
+    incoming.unsaved_bytes -= 10_000
+    incoming.give_turns()
     assert second.turns == 1
     assert not incoming.is_full
 
