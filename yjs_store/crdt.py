@@ -7,12 +7,14 @@ functions on bytes keep them.
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pycrdt
 
 from yjs_store.errors import UpdateRefused
+from yjs_store.halves import find_pair, heal, heal_all, heal_overlaps, hide, look, show
+from yjs_store.letters import fingerprint
 from yjs_store.limits import (
     MERGE_SLICE,
     PENDING_SCAN_BYTES,
@@ -21,8 +23,18 @@ from yjs_store.limits import (
     STRUCT_BYTES_MIN,
 )
 from yjs_store.mending import mend
+from yjs_store.pairs import Clocks, Pairs
 from yjs_store.slicing import slices
-from yjs_store.update_v1 import Ranges, beyond, covers, joined, read_ranges, united, write_deletes
+from yjs_store.update_v1 import (
+    Ranges,
+    beyond,
+    covers,
+    joined,
+    read_ranges,
+    united,
+    write_deletes,
+    write_state_vector,
+)
 
 EMPTY_UPDATE = b"\x00\x00"
 EMPTY_STATE_VECTOR = b"\x00"
@@ -36,11 +48,15 @@ class Content:
 
     ``waits`` says that something waits for a predecessor. Then the clocks are read from the
     updates themselves: how far a Doc gets beyond a gap depends on what it was given first.
+
+    ``letters`` stands for what is there and not deleted, letter by letter, read from the updates
+    and not from a Doc. Only where there are characters of two units, for there a Doc can lose one.
     """
 
     structs: Ranges
     deletes: Ranges
     waits: bool
+    letters: bytes | None = None
 
 
 class IntegrationFailed(Exception):
@@ -59,6 +75,8 @@ def merge(updates: Sequence[bytes]) -> bytes:
     if max(updates)[:1] >= b"\x80":
         for update in updates:
             _check_count(update)
+    # The decoder loses what is left of a character when a struct ends within it.
+    updates = heal_overlaps(updates)
     with _refusing("not a Yjs update"):
         while len(updates) > MERGE_SLICE:
             updates = [
@@ -197,12 +215,28 @@ class Replica:
     a document costs its bytes. Not safe for threads.
     """
 
-    __slots__ = ("_clean_rest", "_doc", "_pending", "_unscanned", "_unscanned_bytes", "_updates")
+    __slots__ = (
+        "_clean_rest",
+        "_doc",
+        "_is_hiding",
+        "_pairs",
+        "_pending",
+        "_unscanned",
+        "_unscanned_bytes",
+        "_updates",
+        "had_pairs",
+    )
 
     def __init__(self, updates: Sequence[bytes] = ()) -> None:
         """Start from updates that have passed ``merge``, oldest first."""
         self._updates = [update for update in updates if update != EMPTY_UPDATE]
         self._doc: _Doc | None = None
+        # Of the Doc and of what is pending; none of them is cut. While hiding, the Doc has two
+        # U+FFFD for each.
+        self._pairs = Pairs()
+        self._is_hiding = False
+        # Whether there was any, cut or not, in what it was built from.
+        self.had_pairs = False
         self._pending = EMPTY_UPDATE
         self._unscanned: list[bytes] = []
         self._unscanned_bytes = 0
@@ -215,6 +249,12 @@ class Replica:
             IntegrationFailed: the decoder failed; build a new Replica from what is durable.
         """
         doc = self._build()
+        if self._pairs or find_pair(update):
+            update, _ = self._heal(update)
+            doc = self._build()
+        self._take_in(doc, update)
+
+    def _take_in(self, doc: "_Doc", update: bytes) -> None:
         _apply(doc, update)
         self._unscanned.append(update)
         self._unscanned_bytes += len(update)
@@ -234,12 +274,19 @@ class Replica:
             IntegrationFailed: as ``integrate``.
         """
         doc = self._build()
+        if self._pairs or find_pair(update):
+            update, cuts_known = self._heal(update)
+            if cuts_known:
+                # Nobody did so before, or the character would not be there any more. What is
+                # replaced here must be so after the next load, whatever else is new.
+                self._take_in(self._build(), update)
+                return True
         self._scan_pending(doc)
         waiting_before = _waiting(self._pending, doc.get_state())
         changed: list[object] = []
         subscription = doc.observe(changed.append)
         try:
-            self.integrate(update)
+            self._take_in(doc, update)
         finally:
             doc.unobserve(subscription)
         if changed:
@@ -263,10 +310,30 @@ class Replica:
         """
         if self._doc is None and len(self._updates) <= 1:
             update = self._updates[0] if self._updates else EMPTY_UPDATE
-            return update if state_vector == EMPTY_STATE_VECTOR else diff(update, state_vector)
+            if state_vector == EMPTY_STATE_VECTOR:
+                return update
+            if not find_pair(update):
+                return diff(update, state_vector)
         doc = self._build()
         self._scan_pending(doc)
         _check_count(state_vector)
+        if self._pairs:
+            return self._diff_with_pairs(doc, state_vector)
+        return self._diff_of_doc(doc, state_vector)
+
+    def _diff_with_pairs(self, doc: "_Doc", state_vector: bytes) -> bytes:
+        if self._is_hiding:
+            return show(self._diff_of_doc(doc, state_vector), self._pairs)
+        clocks = parse_state_vector(state_vector)
+        cuts = self._pairs.cut_at({client: (clock,) for client, clock in clocks.items()})
+        if not cuts:
+            return self._diff_of_doc(doc, state_vector)
+        # Both halves are asked for, replaced, and then the first is left out.
+        clocks.update((client, clocks[client] - 1) for client in cuts)
+        whole = self._diff_of_doc(doc, write_state_vector(clocks))
+        return diff(heal(whole, cuts), state_vector)
+
+    def _diff_of_doc(self, doc: "_Doc", state_vector: bytes) -> bytes:
         with _refusing("not a state vector"):
             update = doc.get_update(state_vector)
         if self._pending == EMPTY_UPDATE:
@@ -302,7 +369,7 @@ class Replica:
     def pending(self) -> bytes:
         """Return what waits for its predecessors, as an update; EMPTY_UPDATE when nothing does."""
         self._scan_pending(self._build())
-        return self._pending
+        return show(self._pending, self._pairs) if self._is_hiding else self._pending
 
     def _build(self) -> "_Doc":
         if self._doc is None:
@@ -314,6 +381,12 @@ class Replica:
         return self._doc
 
     def _build_from(self, updates: Sequence[bytes]) -> "_Doc":
+        self.had_pairs = any(map(find_pair, updates))
+        if self.had_pairs:
+            updates, self._pairs = heal_all(updates)
+        return self._build_healed(updates)
+
+    def _build_healed(self, updates: Sequence[bytes]) -> "_Doc":
         doc: _Doc = pycrdt.Doc()
         # One by one: a Doc joins the structs of a transaction in time quadratic to their
         # number, so that a merged journal would take minutes.
@@ -331,6 +404,41 @@ class Replica:
         except (IntegrationFailed, UpdateRefused) as error:
             raise StartUnreadable(str(error)) from error
         raise StartUnreadable(str(failure)) from failure
+
+    def _heal(self, update: bytes) -> tuple[bytes, bool]:
+        """Return what a Doc may be given of it, and whether it cuts what is known.
+
+        A Doc must not see a cut. At the first that cuts what it has already it is built anew,
+        with all its characters of two units hidden: so nobody can make us do so again.
+        """
+        try:
+            edges, own = look([update])
+            known_cuts = self._pairs.cut_at(edges)
+            if known_cuts and not self._is_hiding:
+                self._doc = self._build_healed([hide(self.diff(EMPTY_STATE_VECTOR))])
+                self._is_hiding = True
+            self._pairs.remove(known_cuts)
+            if own:
+                update = self._heal_own(update, edges, own)
+        except UpdateRefused:
+            # Of a form that only older versions took.
+            return update, False
+        return update, bool(known_cuts)
+
+    def _heal_own(self, update: bytes, edges: Clocks, own: Pairs) -> bytes:
+        """Replace what is cut of an update's own characters; remember the others."""
+        doc = self._build()
+        self._scan_pending(doc)
+        reached = parse_state_vector(doc.get_state())
+        ends = {client: (clock,) for client, clock in reached.items()}
+        for known in (edges, look([self._pending])[0], ends):
+            cuts = own.cut_at(known)
+            if cuts:
+                update = heal(update, cuts)
+                own.remove(cuts)
+        # What the Doc has it does not take again.
+        self._pairs.add_all(own, reached)
+        return hide(update) if self._is_hiding else update
 
     def _scan_pending(self, doc: "_Doc") -> None:
         """Separate what is pending from the updates seen since the last scan."""
@@ -402,13 +510,17 @@ def fold(updates: Sequence[bytes]) -> tuple[bytes, Content]:
         UpdateRefused: an update does not decode.
         IntegrationFailed: the decoder failed.
     """
-    replica = Replica([piece for update in updates for piece in cut(update)])
+    pieces = [piece for update in updates for piece in cut(update)]
+    replica = Replica(pieces)
     content = replica.content()
     if content.waits:
         # Of two values of one key a Doc deletes the loser by itself, so its deletes count too.
         read = [*map(read_ranges, updates), ({}, content.deletes)]
         structs, deletes = (united(ranges) for ranges in zip(*read, strict=True))
         content = Content(structs, deletes, waits=True)
+    if replica.had_pairs:
+        # What is mended is collected, and so among the deletes.
+        content = replace(content, letters=_letters(pieces, content.deletes))
     return replica.diff(EMPTY_STATE_VECTOR), content
 
 
@@ -428,7 +540,14 @@ def difference(source: Content, candidate: bytes) -> str | None:
         return "the structs differ"
     if found.deletes != source.deletes:
         return "the deletes differ"
+    letters = _letters([candidate], source.deletes) if source.letters is not None else None
+    if letters != source.letters:
+        return "the letters differ"
     return None
+
+
+def _letters(updates: Sequence[bytes], deletes: DeleteSet) -> bytes | None:
+    return fingerprint(heal_all(updates)[0], deletes)
 
 
 if TYPE_CHECKING:

@@ -90,6 +90,12 @@ def write_deletes(deletes: Ranges) -> bytes:
     return var_uint(0) + _write_delete_set(deletes)
 
 
+def write_state_vector(clocks: dict[int, int]) -> bytes:
+    """Return a state vector of the next clock per client."""
+    numbers = [len(clocks), *(number for entry in clocks.items() for number in entry)]
+    return b"".join(map(var_uint, numbers))
+
+
 @dataclass(slots=True)
 class _Run:
     """Structs of one client, one after the other, and where their bytes are."""

@@ -28,6 +28,7 @@ from yjs_store.check_process import Batch, check_batch
 from yjs_store.records import StoredDocument
 
 from .editing import Editor, letters, need_y_py
+from .halves import CUTS
 from .stores import lose_index_entry, raw, store_over, url
 
 DEEP = b"\x01\x01\x07\x00\x08\x01\x01m\x01" + b"\x75\x01" * 100_000 + b"\x7e\x00"
@@ -219,6 +220,16 @@ def test_a_difference_between_the_decoders_is_a_problem(
     monkeypatch.setattr(y_py, "apply_update", lambda *_: None)
     found = asyncio.run(check_alone(sound, "rows", CheckDepth.INDEPENDENT))
     assert "different state vectors" in str(found)
+
+
+async def test_characters_that_are_cut_are_no_problem(path: Path) -> None:
+    """y-py loses their halves as pycrdt does."""
+    need_y_py()
+    async with store_over(SqliteBackend(path)) as store:
+        for updates, _ in CUTS.values():
+            for update in updates:
+                await store.append("cut", update)
+    assert await check_alone(path, "cut", CheckDepth.INDEPENDENT) is None
 
 
 async def test_a_document_that_the_disk_does_not_give_is_reported(
