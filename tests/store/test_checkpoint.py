@@ -238,8 +238,8 @@ async def test_three_checkpoints_of_a_document_come_one_after_the_other(
         backend.before["load"] = gate
 
     backend.before["publish"] = hold_the_next_at_its_load
-    first, second = (asyncio.ensure_future(store.checkpoint("n")) for _ in range(2))
-    await first
+    both = {asyncio.ensure_future(store.checkpoint("n")) for _ in range(2)}
+    _, (second,) = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     await gate.wait_reached()
     await store.append("n", letters("abc")[2])
     third = asyncio.ensure_future(store.checkpoint("n"))
