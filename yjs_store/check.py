@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from yjs_store import crdt, format
 from yjs_store.errors import Damaged, UpdateRefused
-from yjs_store.halves import find_pair, heal_all
+from yjs_store.halves import heal_all, may_have_pairs
 from yjs_store.records import StoredDocument
 from yjs_store.trial import Bench
 
@@ -83,7 +83,7 @@ def _compare_decoders(updates: list[bytes]) -> tuple[str | None, str | None]:
     if ours.waits:
         return None, "not compared with y-py: it waits for predecessors, where decoders may differ"
     doc = y_py.YDoc()
-    if any(map(find_pair, updates)):
+    if any(map(may_have_pairs, updates)):
         # y-py loses the halves of characters that are cut, as a Doc does.
         updates = heal_all(updates)[0]
     y_py.apply_update(doc, crdt.merge(updates))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pycrdt
 
 from yjs_store.errors import UpdateRefused
-from yjs_store.halves import find_pair, heal, heal_all, heal_overlaps, hide, look, show
+from yjs_store.halves import heal, heal_all, heal_overlaps, hide, look, may_have_pairs, show
 from yjs_store.letters import fingerprint
 from yjs_store.limits import (
     MERGE_SLICE,
@@ -249,7 +249,7 @@ class Replica:
             IntegrationFailed: the decoder failed; build a new Replica from what is durable.
         """
         doc = self._build()
-        if self._pairs or find_pair(update):
+        if self._pairs or may_have_pairs(update):
             update, _ = self._heal(update)
             doc = self._build()
         self._take_in(doc, update)
@@ -274,7 +274,7 @@ class Replica:
             IntegrationFailed: as ``integrate``.
         """
         doc = self._build()
-        if self._pairs or find_pair(update):
+        if self._pairs or may_have_pairs(update):
             update, cuts_known = self._heal(update)
             if cuts_known:
                 # Nobody did so before, or the character would not be there any more. What is
@@ -312,7 +312,7 @@ class Replica:
             update = self._updates[0] if self._updates else EMPTY_UPDATE
             if state_vector == EMPTY_STATE_VECTOR:
                 return update
-            if not find_pair(update):
+            if not may_have_pairs(update):
                 return diff(update, state_vector)
         doc = self._build()
         self._scan_pending(doc)
@@ -381,7 +381,7 @@ class Replica:
         return self._doc
 
     def _build_from(self, updates: Sequence[bytes]) -> "_Doc":
-        self.had_pairs = any(map(find_pair, updates))
+        self.had_pairs = any(map(may_have_pairs, updates))
         if self.had_pairs:
             updates, self._pairs = heal_all(updates)
         return self._build_healed(updates)
