@@ -175,7 +175,8 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         """Start the application."""
         super().handle_connect(event)
-        if self.handshake_initiated:
+        # One that was refused has no application.
+        if not self.close_sent:
             extensions: dict[str, Any] = self.scope["extensions"]
             extensions[SENDING_PROGRESS] = self._sending_progress
 

@@ -226,8 +226,9 @@ async def test_a_frame_that_is_none_while_much_is_on_its_way_out_is_no_crash(
         b"GET /ws/doc HTTP/1.1\r\nX: \xff\r\n",
         b"NONSENSE\r\n",
         b"GET /ws/" + b"x" * 20_000 + b" HTTP/1.1\r\n",
+        b"GET /ws/doc HTTP/1.1\r\nSec-WebSocket-Key: short\r\n",
     ],
-    ids=["a path of bytes", "a header of bytes", "no request", "an endless line"],
+    ids=["a path of bytes", "a header of bytes", "no request", "an endless line", "two keys"],
 )
 async def test_a_handshake_that_is_none_gets_an_answer_or_an_end(
     server: ServerProcess, request_: bytes
