@@ -10,6 +10,7 @@ class Trouble(enum.Enum):
     STORAGE = "storage does not take writes"
     CHECKPOINTS = "checkpoints have paused after failures"
     JOURNAL = "a journal has grown far beyond its bound"
+    REVOCATIONS = "sessions that other processes revoke are not closed"
     DAMAGE = "stored documents are damaged"
 
 

@@ -61,7 +61,10 @@ class AcknowledgeSessions:
 
 @dataclass(frozen=True, slots=True)
 class RemoveSessions:
-    """The intent to remove at most ``limit`` sessions that expired before. Gives them."""
+    """The intent to remove at most ``limit`` sessions that expired before. Gives them.
+
+    The oldest go first, and what was revoked goes last: it keeps its credential from counting.
+    """
 
     before_ms: int
     limit: int
@@ -117,6 +120,9 @@ class SessionRecords(SessionReader, Protocol):
         ``notice`` is called in the event loop, within SESSION_WATCH_S of their commit and until
         they are acknowledged, perhaps more than once for the same.
         """
+
+    def watch_failing_because(self) -> str | None:
+        """Return why that cannot be said at the moment; None when it can."""
 
 
 class SessionRevoker(Protocol):

@@ -190,6 +190,11 @@ class SessionBook:
         self._listener = ended
         self._records.watch(self._notice)
 
+    @property
+    def watch_failing_because(self) -> str | None:
+        """Why ends by other processes are not told at the moment; None when they are."""
+        return self._records.watch_failing_because()
+
     def _notice(self, session_ids: Sequence[str]) -> None:
         """Hear of sessions that another process has ended; let it know that all were told."""
         self._tell(session_ids)

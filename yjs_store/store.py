@@ -378,6 +378,9 @@ class Store:
         because = self.failing_because
         if because is not None:
             found.insert(0, Degradation(Trouble.STORAGE, None, because))
+        because = self._sessions.watch_failing_because
+        if because is not None:
+            found.append(Degradation(Trouble.REVOCATIONS, None, because))
         found += [
             Degradation(Trouble.DAMAGE, error.document, str(error))
             for error in self._vouching.poisoned

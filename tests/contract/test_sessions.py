@@ -55,6 +55,15 @@ def end(choice: Choice) -> ChangeSessions:
     return ChangeSessions(choice, None, finished, is_thorough=False)
 
 
+def revoke_in_place(session_id: str) -> ChangeSessions:
+    """Revoke a session that stays where it is in the order of expiry."""
+
+    def change(session: StoredSession) -> StoredSession:
+        return replace(session, status="revoked")
+
+    return ChangeSessions(Choice(session_id), None, change, is_thorough=False)
+
+
 async def started(backend: Backend, *sessions: StoredSession) -> list[StoredSession]:
     await backend.sessions.change([add(each) for each in sessions])
     return list(await backend.sessions.list(Choice(), "", 1000, None))
@@ -183,7 +192,7 @@ async def test_changes_are_made_in_their_order_in_one_commit(backend: Backend) -
         ]
     )
     ids = [[each.session_id for each in outcome] for outcome in outcomes]
-    assert ids == [["1"], [], ["1"], ["2"], [], ["1"]]
+    assert ids == [["1"], [], ["1"], ["2"], [], ["2"]]
     assert await backend.sessions.count() == 1
 
 
@@ -220,6 +229,17 @@ async def test_the_oldest_of_what_expired_before_is_removed_in_steps(backend: Ba
         removed += [each.session_id for each in step]
     assert removed == ["3", "4"]
     assert await backend.sessions.count() == 2
+
+
+async def test_what_was_revoked_is_removed_after_what_has_ended(backend: Backend) -> None:
+    """Or its credential would count again, to make room for who has just come and gone."""
+    await started(backend, *[stored(str(each), expires_ms=each) for each in (3, 4, 5, 6)])
+    await backend.sessions.change([revoke_in_place("3")])
+    removed: list[str] = []
+    for limit in (1, 3):
+        (step,) = await backend.sessions.change([RemoveSessions(before_ms=6, limit=limit)])
+        removed += [each.session_id for each in step]
+    assert removed == ["4", "5", "3"]
 
 
 Look = Callable[[list[str]], None]

@@ -114,6 +114,10 @@ class MemorySessions(MemorySessionReader):
         if table.unacknowledged:
             notice(list(table.unacknowledged))
 
+    def watch_failing_because(self) -> str | None:
+        """See SessionRecords.watch_failing_because."""
+        return None
+
 
 class MemoryRevoker:
     """Ends sessions beside the writer; its contract is ``SessionRevoker``."""
@@ -205,8 +209,10 @@ def _change(table: SessionTable, intent: ChangeSessions) -> Sequence[StoredSessi
 
 
 def _remove(table: SessionTable, removed: RemoveSessions) -> Sequence[StoredSession]:
-    by_expiry = sorted(table.rows.values(), key=lambda stored: stored.expires_ms)
-    found = [stored for stored in by_expiry if stored.expires_ms < removed.before_ms]
+    in_turn = sorted(
+        table.rows.values(), key=lambda stored: (stored.status == "revoked", stored.expires_ms)
+    )
+    found = [stored for stored in in_turn if stored.expires_ms < removed.before_ms]
     for stored in found[: removed.limit]:
         del table.rows[stored.session_id]
         table.unacknowledged.pop(stored.session_id, None)

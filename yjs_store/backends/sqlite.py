@@ -72,7 +72,11 @@ class SqliteBackend(SqliteReader):
         self._rescued: str | None = None
         self._watch: SessionWatch | None = None
         self._sessions = SqliteSessions(
-            self._read, self._transact, lambda: self._epoch, self._start_watching
+            self._read,
+            self._transact,
+            lambda: self._epoch,
+            self._start_watching,
+            lambda: None if self._watch is None else self._watch.failing_because,
         )
         self._quarantine = SqliteQuarantine(self._read, self._transact, lambda: self._epoch)
 

@@ -100,11 +100,13 @@ class SqliteSessions(SqliteSessionReader):
         transact: Run,
         epoch: Callable[[], int],
         start_watching: Callable[[Callable[[Sequence[str]], None]], None],
+        watch_failing_because: Callable[[], str | None],
     ) -> None:
         super().__init__(read)
         self._transact = transact
         self._epoch = epoch
         self._start_watching = start_watching
+        self._watch_failing_because = watch_failing_because
 
     async def count(self) -> int:
         """See SessionRecords.count."""
@@ -124,11 +126,16 @@ class SqliteSessions(SqliteSessionReader):
         """See SessionRecords.watch."""
         self._start_watching(notice)
 
+    def watch_failing_because(self) -> str | None:
+        """See SessionRecords.watch_failing_because."""
+        return self._watch_failing_because()
 
-def list_to_acknowledge(connection: sqlite3.Connection, after: str, limit: int) -> list[str]:
-    """Return ids of sessions that another process has ended, in order."""
+
+def list_to_acknowledge(connection: sqlite3.Connection, after: bytes, limit: int) -> list[bytes]:
+    """Return ids of sessions that another process has ended, in order; some may be no text."""
     found = connection.execute(
-        "SELECT id FROM sessions WHERE acknowledged = 0 AND id > ? ORDER BY id LIMIT ?",
+        "SELECT CAST(id AS BLOB) FROM sessions WHERE acknowledged = 0 AND id > CAST(? AS TEXT)"
+        " ORDER BY id LIMIT ?",
         (after, limit),
     )
     return [session_id for (session_id,) in found]
@@ -226,9 +233,12 @@ def _find_changed(
 
 
 def _remove(connection: sqlite3.Connection, removed: RemoveSessions) -> Sequence[StoredSession]:
-    facts = {"before": removed.before_ms, "limit": removed.limit}
-    where = "WHERE expires_ms < :before ORDER BY expires_ms LIMIT :limit"
-    found = _select(connection, where, facts)
+    found: list[StoredSession] = []
+    for which in ("status != 'revoked'", "status = 'revoked'"):
+        # Twice by the index: to order by status would be to sort them all.
+        where = f"WHERE expires_ms < :before AND {which} ORDER BY expires_ms LIMIT :limit"
+        facts = {"before": removed.before_ms, "limit": removed.limit - len(found)}
+        found += _select(connection, where, facts)
     for stored in found:
         execute_mending(connection, "sessions", "DELETE FROM sessions WHERE key = ?", (stored.key,))
     return found

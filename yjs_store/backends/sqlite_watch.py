@@ -36,7 +36,8 @@ class SessionWatch:
         self._notice = notice
         self._loop = asyncio.get_running_loop()
         self._closing = threading.Event()
-        self._is_failing = False
+        # Why nothing is noticed at the moment; None when all is well.
+        self.failing_because: str | None = None
         self._thread = threading.Thread(target=self._run, name="yjs-store-watch", daemon=True)
         self._thread.start()
 
@@ -46,6 +47,13 @@ class SessionWatch:
         self._thread.join()
 
     def _run(self) -> None:
+        try:
+            self._watch()
+        finally:
+            if not self._closing.is_set():
+                self.failing_because = "a defect has ended the watch; restart the server"
+
+    def _watch(self) -> None:
         while not self._closing.is_set():
             try:
                 with translated(self._path):
@@ -74,14 +82,23 @@ class SessionWatch:
             self._closing.wait(SESSION_WATCH_S)
 
     def _look(self, connection: sqlite3.Connection) -> None:
-        after = ""
+        after = b""
         while found := list_to_acknowledge(connection, after, SESSION_WATCH_PAGE):
             after = found[-1]
-            self._loop.call_soon_threadsafe(self._notice, found)
+            # P4: a damaged id is nobody's, and must not hide the others.
+            ids = [each.decode() for each in found if _is_text(each)]
+            if ids:
+                self._loop.call_soon_threadsafe(self._notice, ids)
 
     def _note(self, error: StoreError | None) -> None:
-        if error is None:
-            self._is_failing = False
-        elif not self._is_failing:
-            self._is_failing = True
+        if error is not None and self.failing_because is None:
             log.error("other processes' revocations are not noticed now", error=str(error))
+        self.failing_because = None if error is None else str(error)
+
+
+def _is_text(session_id: bytes) -> bool:
+    try:
+        session_id.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
