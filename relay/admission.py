@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
+from relay.auth.anonymous import ANONYMOUS
 from relay.auth.credentials import Credential, CredentialKind, credential_hash
 from relay.auth.grants import (
     AdmissionRefused,
@@ -24,7 +25,7 @@ from relay.auth.grants import (
     Unauthorized,
 )
 from relay.auth.live_sessions import Judged, LiveSession, LiveSessions
-from relay.auth.tickets import check_ticket, ticket_hash, write_ticket
+from relay.auth.tickets import check_ticket, session_of, write_ticket
 from relay.connection import Connection
 from relay.limits import (
     ASK_AGAIN_AHEAD_S,
@@ -33,7 +34,7 @@ from relay.limits import (
     TICKET_CREDENTIALS_MAX,
     TICKET_TTL_S,
 )
-from yjs_store import Session, SessionBook, SessionStatus, StoreError
+from yjs_store import Session, SessionBook, SessionStatus, StoreError, StoreUnavailable
 
 log = structlog.get_logger("relay.admission")
 
@@ -80,6 +81,15 @@ class Admission:
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         sessions.watch(self._hear_ended)
 
+    async def begin(self) -> None:
+        """End what a crash has left that nobody can resume."""
+        if not self.authority.needs_credential:
+            try:
+                await self._sessions.end_all(ANONYMOUS)
+            except StoreError as error:
+                # They end by their expiry.
+                log.warning("sessions of before not ended", error=str(error))
+
     # ---- websockets -------------------------------------------------------------------------
 
     async def admit(
@@ -110,7 +120,9 @@ class Admission:
         version = self.authority.version
         if not self.authority.needs_credential:
             grant = await self.authority.judge("", document)
-            return await self._start(grant, document, details, None), Judged("", version)
+            session = self._make(self._make_secret(), grant, document, details)
+            await self._sessions.start(session, None)
+            return session, Judged("", version)
         if credential is None:
             raise Unauthorized("a credential is needed")
         if credential.kind is CredentialKind.TICKET:
@@ -122,8 +134,8 @@ class Admission:
 
     async def _session_of_ticket(self, ticket: str, document: str) -> Session:
         check_ticket(ticket, self._clock_ms())
-        session = await self._sessions.find_by_credential(ticket_hash(ticket), document)
-        if session is None:
+        session = await self._sessions.find(session_of(ticket))
+        if session is None or session.document != document:
             raise Unauthorized("the ticket is not valid for this document")
         return session
 
@@ -135,7 +147,9 @@ class Admission:
             session = await self._sessions.find_by_credential(token_hash, document)
             if session is not None and session.user == grant.user:
                 return await self._bring_up_to_date(session, grant)
-            return await self._start(grant, document, details, token_hash)
+            made = self._make(self._make_secret(), grant, document, details)
+            await self._sessions.start(made, token_hash)
+            return made
 
     async def _judge(self, token: str, document: str) -> Grant:
         grant = await self.authority.judge(token, document)
@@ -144,12 +158,10 @@ class Admission:
             raise Unauthorized("the session of this credential was revoked")
         return grant
 
-    async def _start(
-        self, grant: Grant, document: str, details: Details, credential_hash: bytes | None
-    ) -> Session:
+    def _make(self, session_id: str, grant: Grant, document: str, details: Details) -> Session:
         now_ms = self._clock_ms()
-        session = Session(
-            session_id=self._make_secret(),
+        return Session(
+            session_id=session_id,
             user=grant.user,
             document=document,
             permission=grant.permission,
@@ -159,8 +171,6 @@ class Admission:
             updated_ms=now_ms,
             expires_ms=self._end_of(grant),
         )
-        await self._sessions.start(session, credential_hash)
-        return session
 
     async def _bring_up_to_date(self, session: Session, grant: Grant) -> Session:
         """Store what a new judgement changes of a session; rarely does it change anything."""
@@ -170,7 +180,12 @@ class Admission:
         is_same = session.permission is grant.permission and end_ms >= session.expires_ms
         if is_same and not is_due:
             return session
-        renewed = await self._sessions.extend(session.session_id, grant.permission, end_ms)
+        try:
+            renewed = await self._sessions.extend(session.session_id, grant.permission, end_ms)
+        except StoreUnavailable:
+            if is_same:
+                return session  # it was only to last longer
+            raise
         if renewed is None:
             raise Unauthorized(_OVER)
         return renewed
@@ -191,6 +206,9 @@ class Admission:
     async def issue_ticket(self, token: str, document: str, details: Details) -> Ticket:
         """Start a session for what the token grants, and return a ticket for it.
 
+        Where everybody is let in, nobody looks at tickets and no session is kept for them: whoever
+        asked for many would take the others' places.
+
         Raises:
             AdmissionRefused: the token grants nothing for this document.
             StoreError: the session cannot be kept.
@@ -199,8 +217,11 @@ class Admission:
         grant = await self._judge(token, document)
         end_ms = self._clock_ms() + self._ticket_ttl_ms
         text = write_ticket(self._make_secret(), min(end_ms, self._end_of(grant)))
-        session = await self._start(grant, document, details, ticket_hash(text))
-        self._remember(session.session_id, Judged(token, version))
+        session = self._make(session_of(text), grant, document, details)
+        if self.authority.needs_credential:
+            # By the token's hash: who revokes the session means the token, too.
+            await self._sessions.start(session, credential_hash(token))
+            self._remember(session.session_id, Judged(token, version))
         return Ticket(text, session, min(end_ms, session.expires_ms))
 
     async def renew(self, token: str, session_id: str) -> Session:

@@ -84,6 +84,7 @@ async def _serve(
         session_ttl_s=settings.session_ttl_s,
         ticket_ttl_s=settings.ticket_ttl_s,
     )
+    await admission.begin()
     hub.call_each_tick(admission.tick)
     stopping, hurried = asyncio.Event(), asyncio.Event()
     app = create_app(hub, store, admission, entrance.origins, entrance.admin)

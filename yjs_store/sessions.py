@@ -12,6 +12,7 @@ from yjs_store.limits import (
     CLEANING_ROWS_STEP,
     LIST_PAGE_MAX,
     SESSION_KEPT_MS,
+    SESSIONS_MAX,
     SESSIONS_PER_USER_MAX,
 )
 from yjs_store.records import Permission, Session, SessionStatus, StoredSession
@@ -57,17 +58,17 @@ class SessionBook:
         ``credential_hash`` is the SHA-256 by which ``find_by_credential`` finds it.
 
         Raises:
-            SessionRefused: its user has as many as one may have, the store has, its id is taken,
-                or a part of it is too large.
+            SessionRefused: its user has as many with a credential as one may have, the store has
+                as many as it may, its id is taken, or a part of it is too large.
         """
         assert session.status is SessionStatus.ACTIVE, "a session starts active"
         stored = session_format.seal_session(session, credential_hash)
-        added = await self._commits.change(
-            AddSession(stored, self._clock_ms(), SESSIONS_PER_USER_MAX)
-        )
+        # What no credential brings back lasts as long as its connection, and those are bounded.
+        user_max = SESSIONS_MAX if credential_hash is None else SESSIONS_PER_USER_MAX
+        added = await self._commits.change(AddSession(stored, self._clock_ms(), user_max))
         if not added:
             raise SessionRefused(
-                f"{session.user!r} has {SESSIONS_PER_USER_MAX} sessions already, or there is one"
+                f"{session.user!r} has {user_max} sessions already, or there is one"
                 f" {session.session_id!r}"
             )
 
@@ -148,6 +149,10 @@ class SessionBook:
     async def end(self, session_id: str) -> None:
         """End a session, if it is not over yet; ``watch`` is told."""
         await self._finish(Choice(session_id), SessionStatus.ENDED, is_thorough=False)
+
+    async def end_all(self, user: str) -> None:
+        """End every session of a user; ``watch`` is told."""
+        await self._finish(Choice(user=user), SessionStatus.ENDED, is_thorough=True)
 
     async def revoke(
         self,

@@ -1,7 +1,7 @@
 """Tickets: credentials of one session that carry their own end. Pure.
 
 A ticket is ``{random}.{end}``: the end in milliseconds since 1970, in hexadecimal. Only the hash of
-the whole is stored, with the session, so who changes the end has a ticket of no session.
+the whole is stored, as the id of its session, so who changes the end has a ticket of no session.
 """
 
 import hashlib
@@ -30,6 +30,6 @@ def check_ticket(ticket: str, now_ms: int) -> None:
         raise Unauthorized("the ticket is not valid any more")
 
 
-def ticket_hash(ticket: str) -> bytes:
-    """Return what is stored of a ticket; never the hash of a token of the same text."""
-    return hashlib.sha256(b"ticket " + ticket.encode(errors="surrogatepass")).digest()
+def session_of(ticket: str) -> str:
+    """Return the id of the session that a ticket is for; nobody can tell the ticket by it."""
+    return hashlib.sha256(b"ticket " + ticket.encode(errors="surrogatepass")).hexdigest()

@@ -28,6 +28,8 @@ _GRANTS = {
     "write": ("ann", [DOCUMENT], "write"),
     "admin": ("ann", ["*"], "admin"),
     "revoked": ("ann", [DOCUMENT], "write"),
+    # Behind the ticket whose session is revoked.
+    "behind": ("ann", [DOCUMENT], "write"),
     "expired": ("ann", ["*"], "admin"),
     "bob": ("bob", [DOCUMENT], "write"),
 }

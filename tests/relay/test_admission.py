@@ -27,10 +27,11 @@ from relay.auth.grants import (
     SessionUnknown,
     Unauthorized,
 )
+from relay.clock import make_secret
 from relay.hub import Hub
 from relay.limits import ASK_AGAIN_AHEAD_S, ASK_AGAIN_CONCURRENT_MAX, SESSION_TTL_S
 from relay.wire import y_websocket as wire
-from yjs_store import Permission, SessionStatus, Store, StoreFailing
+from yjs_store import Permission, Session, SessionStatus, Store, StoreFailing
 
 START_MS = 1_800_000_000_000
 TTL_MS = int(SESSION_TTL_S * 1000)
@@ -213,6 +214,70 @@ async def test_anonymous_sessions_end_with_their_connection(
     assert (left.session_id, left.user) == (two.connection.session_id, "anonymous")
 
 
+def everybody(store: Store, hub: Hub, clock: Clock) -> Admission:
+    return Admission(store.sessions, Anonymous(), clock, make_secret, hub.ask_for_state)
+
+
+async def test_where_everybody_is_let_in_tickets_take_no_place(
+    hub: Hub, store: Store, clock: Clock
+) -> None:
+    """P5: or whoever asks for enough of them locks out everybody else for an hour."""
+    admission = everybody(store, hub, clock)
+    issued = await admission.issue_ticket("", "doc", {})
+    assert (issued.session.user, issued.session.document) == ("anonymous", "doc")
+    assert await store.sessions.list(with_ended=True) == []
+    await enter(hub, admission, ticket(issued.text))
+    await admission.close()
+
+
+async def leave_behind(store: Store, user: str) -> None:
+    """Store a session as a crash leaves it."""
+    permission, status = Permission.WRITE, SessionStatus.ACTIVE
+    left = Session(user, user, "doc", permission, status, {}, START_MS, START_MS, START_MS + TTL_MS)
+    await store.sessions.start(left, None)
+
+
+async def test_sessions_of_connections_that_a_crash_has_cut_are_over_at_the_next_start(
+    hub: Hub, store: Store, clock: Clock
+) -> None:
+    """Nobody can resume them, and they are in the list and at the bounds for an hour."""
+    for user in ("anonymous", "ann"):
+        await leave_behind(store, user)
+    admission = everybody(store, hub, clock)
+    await admission.begin()
+    assert [each.user for each in await store.sessions.list()] == ["ann"]
+    await admission.close()
+
+
+async def test_sessions_of_tokens_outlive_a_restart(store: Store, admission: Admission) -> None:
+    await leave_behind(store, "anonymous")
+    await admission.begin()
+    assert len(await store.sessions.list()) == 1
+
+
+async def test_a_start_does_not_fail_for_sessions_that_cannot_be_ended(
+    hub: Hub, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise StoreFailing("I/O error")
+
+    monkeypatch.setattr(store.sessions, "end_all", fail)
+    admission = everybody(store, hub, clock)
+    await admission.begin()
+    await admission.close()
+
+
+async def test_as_many_may_be_here_without_a_name_as_there_may_be_connections(
+    hub: Hub, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`anonymous` is no user: the bound of one user is not for everybody together."""
+    monkeypatch.setattr("yjs_store.sessions.SESSIONS_PER_USER_MAX", 2)
+    admission = everybody(store, hub, clock)
+    for _ in range(3):
+        await enter(hub, admission)
+    await admission.close()
+
+
 # ---- tickets ------------------------------------------------------------------------------------
 
 
@@ -292,15 +357,16 @@ async def test_a_renewal_counts_for_who_is_just_being_let_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     issued = await admission.issue_ticket("t", "doc", {})
-    find = store.sessions.find_by_credential
+    find = store.sessions.find
 
     async def find_and_renew(*arguments: Any) -> Any:
         found = await find(*arguments)
+        monkeypatch.undo()
         authority.answers["t"] = READ
         await admission.renew("t", issued.session.session_id)
         return found
 
-    monkeypatch.setattr(store.sessions, "find_by_credential", find_and_renew)
+    monkeypatch.setattr(store.sessions, "find", find_and_renew)
     member = await enter(hub, admission, ticket(issued.text))
     assert member.connection.may_write is False
 
@@ -417,8 +483,9 @@ async def test_when_what_it_is_judged_by_changes_every_session_is_judged_again(
     answer: Grant | Exception,
     expected: tuple[int, str] | None,
 ) -> None:
+    members = [await enter(hub, admission)]
     issued = await admission.issue_ticket("t", "doc", {})
-    members = [await enter(hub, admission), await enter(hub, admission, ticket(issued.text))]
+    members.append(await enter(hub, admission, ticket(issued.text)))
     authority.answers["t"] = answer
     authority.version += 1
     admission.tick()
@@ -548,6 +615,43 @@ async def test_what_was_revoked_does_not_come_back_by_its_token_or_ticket(
     with pytest.raises(Unauthorized):
         await admission.issue_ticket("t", "doc", {})
     assert await enter(hub, admission, document="other")
+
+
+async def test_a_revoked_session_of_a_ticket_bars_the_token_that_the_ticket_was_for(
+    hub: Hub, store: Store, admission: Admission
+) -> None:
+    """Or its client would get another ticket, and be back at once."""
+    issued = await admission.issue_ticket("t", "doc", {})
+    await enter(hub, admission, ticket(issued.text))
+    await store.sessions.revoke(session_id=issued.session.session_id)
+    with pytest.raises(Unauthorized):
+        await admission.issue_ticket("t", "doc", {})
+    for credential in (token(), ticket(issued.text)):
+        with pytest.raises(Unauthorized):
+            await enter(hub, admission, credential)
+
+
+async def test_while_storage_fails_a_session_that_needs_no_change_is_resumed(
+    hub: Hub,
+    store: Store,
+    admission: Admission,
+    authority: Deciding,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """P8: it is due to be extended, but good as it is; one that may do less now is not."""
+
+    async def fail(*_: object) -> None:
+        raise StoreFailing("I/O error")
+
+    one = await enter(hub, admission)
+    clock.ms += TTL_MS - 1000
+    monkeypatch.setattr(store.sessions, "extend", fail)
+    two = await enter(hub, admission)
+    assert one.connection.session_id == two.connection.session_id
+    authority.answers["t"] = READ
+    with pytest.raises(StoreFailing):
+        await enter(hub, admission)
 
 
 async def test_a_defect_while_asking_again_is_not_swallowed(

@@ -102,7 +102,7 @@ def ticket_of(world: World, kind: str) -> str:
         return write_ticket(world.credentials["garbage"], int(time.time() * 1000) - 1)
     if kind in ("none", "garbage", "long"):
         return world.credentials.get(kind, "")
-    token = "write" if kind in ("several", "revoked") else kind
+    token = {"several": "write", "revoked": "behind"}.get(kind, kind)
     document = OTHER_DOCUMENT if kind == "document" else DOCUMENT
     issued = world.post(f"/auth/ticket/{document}", world.credentials[token])
     if kind == "revoked":

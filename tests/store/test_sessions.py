@@ -170,13 +170,30 @@ async def test_a_user_with_too_many_sessions_gets_no_more_and_others_do(
 ) -> None:
     monkeypatch.setattr(sessions, "SESSIONS_PER_USER_MAX", 3)
     outcomes = await asyncio.gather(
-        *[store.sessions.start(session(str(number), clock.now_ms), None) for number in range(5)],
+        *[
+            store.sessions.start(session(str(number), clock.now_ms), hash_of(str(number)))
+            for number in range(5)
+        ],
         return_exceptions=True,
     )
     assert [type(each) for each in outcomes] == [type(None)] * 3 + [SessionRefused] * 2
-    await store.sessions.start(session("b", clock.now_ms, user="bob"), None)
+    await store.sessions.start(session("b", clock.now_ms, user="bob"), hash_of("b"))
     await store.sessions.end("0")
-    await store.sessions.start(session("5", clock.now_ms), None)
+    await store.sessions.start(session("5", clock.now_ms), hash_of("5"))
+    await store.sessions.start(session("as long as its connection", clock.now_ms), None)
+
+
+async def test_all_sessions_of_a_user_end_at_once_and_nobody_elses(
+    store: Store, clock: Clock
+) -> None:
+    told: list[str] = []
+    store.sessions.watch(told.extend)
+    for session_id, user in (("1", "ann"), ("2", "bob"), ("3", "ann")):
+        await store.sessions.start(session(session_id, clock.now_ms, user=user), None)
+    await store.sessions.end_all("ann")
+    assert sorted(told) == ["1", "3"]
+    found = await store.sessions.list(with_ended=True)
+    assert [each.status.value for each in found] == ["ended", "active", "ended"]
 
 
 async def test_at_the_bound_of_all_sessions_those_that_are_over_give_way(
