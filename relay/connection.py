@@ -25,11 +25,12 @@ _EMPTY_UPDATE = b"\x00\x00"
 
 
 class Ending(NamedTuple):
-    """How a connection is to be closed; ``facts`` are for the log."""
+    """How a connection is to be closed, and whether after its queue; ``facts`` are for the log."""
 
     code: CloseCode
     reason: str
     facts: dict[str, int]
+    is_flushed: bool
 
 
 class Connection:
@@ -47,6 +48,7 @@ class Connection:
         "_unsaved_bytes",
         "_unsaved_updates",
         "answers_due",
+        "closing_since_s",
         "connection_id",
         "ending",
         "excess",
@@ -86,6 +88,8 @@ class Connection:
         self.outbox = Outbox()
         self.wake_writer = asyncio.Event()
         self.ending: Ending | None = None
+        # When the hub first saw that it is to be closed.
+        self.closing_since_s: float | None = None
         self.is_aborted = False
         self.is_lost = False
         self.has_echo = True
@@ -214,7 +218,7 @@ class Connection:
         """Close soon; ``flush`` sends what is queued first. Only the first call counts."""
         if self.ending is not None:
             return
-        self.ending = Ending(code, _short(reason), facts)
+        self.ending = Ending(code, _short(reason), facts, flush)
         if not flush:
             self.outbox.clear()
             self._bounds.answers.forget(self)

@@ -61,7 +61,7 @@ class WebsocketEndpoint:
             await receive()
             # Accepted first in every case: only then does a client see a close code.
             await send({"type": "websocket.accept", "subprotocol": _subprotocol(scope)})
-            room = await self._enter(connection, scope)
+            room = await self._enter_unless_ended(connection, scope)
             writer = asyncio.create_task(_write(connection, room, send))
             if room is not None:
                 await self._read(connection, room, receive)
@@ -79,6 +79,24 @@ class WebsocketEndpoint:
             if writer is not None:
                 writer.cancel()
                 await asyncio.gather(writer, return_exceptions=True)
+
+    async def _enter_unless_ended(self, connection: Connection, scope: Scope) -> LiveRoom | None:
+        """Join the room, or give that up when the connection is to be closed meanwhile.
+
+        Who decides, and a document that loads, may take long; a revocation holds at once.
+        """
+        entering = asyncio.create_task(self._enter(connection, scope))
+        entering.add_done_callback(lambda _: connection.wake_writer.set())
+        try:
+            while connection.ending is None and not entering.done():
+                connection.wake_writer.clear()
+                await connection.wake_writer.wait()
+        except asyncio.CancelledError:
+            room = await _stop(entering)
+            if room is not None:
+                room.leave(connection)
+            raise
+        return await _stop(entering)
 
     async def _enter(self, connection: Connection, scope: Scope) -> LiveRoom | None:
         """Join the room that the path names; None, with an ending, when that is not possible."""
@@ -139,6 +157,13 @@ class WebsocketEndpoint:
             connection.end(error.code, str(error), frame_bytes=len(frame))
 
 
+async def _stop(entering: asyncio.Task[LiveRoom | None]) -> LiveRoom | None:
+    """Return what a task has come to, which is nothing if it had to be cancelled."""
+    entering.cancel()
+    await asyncio.wait({entering})
+    return None if entering.cancelled() else entering.result()
+
+
 def _subprotocol(scope: Scope) -> str | None:
     return SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
 
@@ -180,7 +205,7 @@ async def _write(connection: Connection, room: LiveRoom | None, send: Send) -> N
             connection.wake_writer.clear()
             if not outbox:
                 await connection.wake_writer.wait()
-        code, reason, facts = connection.ending
+        code, reason, facts, _ = connection.ending
         if code != CloseCode.GOING_AWAY:
             log.warning(
                 "connection closed",

@@ -11,6 +11,7 @@ from relay.crowd import Crowd
 from relay.errors import CloseCode, RelayError
 from relay.hub_bounds import HubBounds
 from relay.limits import (
+    CLOSING_S,
     ROOM_GRACE_S,
     SIGN_OF_LIFE_S,
     STORAGE_FAILING_CLOSE_S,
@@ -191,7 +192,14 @@ class Hub:
 
 
 def _look_after(connection: Connection, now_s: float) -> None:
-    if connection.is_too_slow(now_s):
+    if connection.ending is not None and not connection.ending.is_flushed:
+        # Who is revoked is not sent the rest of a large frame as slowly as he likes to read it.
+        if connection.closing_since_s is None:
+            connection.closing_since_s = now_s
+        elif now_s - connection.closing_since_s >= CLOSING_S:
+            log.warning("connection aborted: not closed", connection=connection.connection_id)
+            connection.abort()
+    elif connection.is_too_slow(now_s):
         connection.end(CloseCode.TOO_SLOW, "what was sent was read too slowly")
         log.warning("connection aborted: too slow", connection=connection.connection_id)
         connection.abort()

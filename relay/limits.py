@@ -77,6 +77,8 @@ OUTBOX_FRAMES_MAX: Final = 1000
 # A reader that takes less than this for this long is closed; it can come back and sync.
 OUTBOX_STALLED_S: Final = 60.0
 OUTBOX_LEAST_BYTES_PER_S: Final = 1 * KIB
+# How long who is to be closed may take to have what was under way to him, before he is cut.
+CLOSING_S: Final = 5.0
 # Answers with much of a document in them, over all connections, that wait to be read. Further
 # ones are made when there is room: whoever asks and does not read makes others wait, no more.
 ANSWERS_BYTES_MAX: Final = 256 * MIB

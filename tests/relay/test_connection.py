@@ -160,7 +160,7 @@ async def test_only_the_first_ending_counts(connection: Connection) -> None:
     connection.end(CloseCode.BAD_REQUEST, "first", frame_bytes=3)
     connection.end(CloseCode.DELETED, "second")
     assert connection.is_ending
-    assert connection.ending == (CloseCode.BAD_REQUEST, "first", {"frame_bytes": 3})
+    assert connection.ending == (CloseCode.BAD_REQUEST, "first", {"frame_bytes": 3}, False)
 
 
 async def test_ending_wakes_the_writer_and_drops_what_is_queued(connection: Connection) -> None:

@@ -10,6 +10,7 @@ from relay_support import (
     EMPTY_STATE_VECTOR,
     AsgiSocket,
     GatedBackend,
+    anonymous_admission,
     deadline,
     decode_awareness_states,
     encode_awareness_states,
@@ -22,8 +23,12 @@ from relay_support import (
 
 from relay import connection as connection_module
 from relay import outbox as outbox_module
+from relay.auth.anonymous import Anonymous
+from relay.auth.grants import Grant
+from relay.errors import CloseCode
 from relay.hub import Hub
 from relay.limits import (
+    CLOSING_S,
     CONNECTION_UNSAVED_BYTES_MAX,
     CONNECTION_UNSAVED_UPDATES_MAX,
     MESSAGES_PER_FRAME_MAX,
@@ -281,6 +286,70 @@ async def test_a_reader_that_takes_nothing_is_aborted_without_a_close_frame(hub:
         assert stuck.closed is None
         assert hub.connection_count == 0
         assert [entry["event"] for entry in logs] == ["connection aborted: too slow"]
+
+
+async def test_who_is_to_be_closed_and_takes_nothing_is_soon_aborted(hub: Hub) -> None:
+    """Or one who is revoked would be sent the rest of a large document, at 1 KiB a second."""
+    async with AsgiSocket.open(hub, "doc") as stuck:
+        await stuck.next()
+        stuck.reading.clear()
+        stuck.send(STEP_1)
+        await run_ready_tasks()
+        (connection,) = hub._connections
+        connection.end(CloseCode.UNAUTHORIZED, "the session was revoked")
+        now_s = asyncio.get_running_loop().time()
+        hub.tick(now_s)
+        await run_ready_tasks()
+        assert not stuck.task.done()
+        hub.tick(now_s + CLOSING_S)
+        async with deadline():
+            await stuck.task
+        assert stuck.closed is None
+        assert hub.connection_count == 0
+
+
+async def test_who_is_closed_with_the_rest_of_its_queue_has_time_for_that(hub: Hub) -> None:
+    async with AsgiSocket.open(hub, "doc") as slow:
+        await slow.next()
+        slow.reading.clear()
+        slow.send(STEP_1)
+        await run_ready_tasks()
+        hub.end_all(CloseCode.GOING_AWAY, "the server is stopping")
+        now_s = asyncio.get_running_loop().time()
+        hub.tick(now_s)
+        hub.tick(now_s + CLOSING_S)
+        slow.reading.set()
+        assert await slow.wait_closed() == (1001, "the server is stopping")
+
+
+async def test_who_waits_for_its_document_can_be_closed(hub: Hub, backend: GatedBackend) -> None:
+    """A revocation holds at once, also before the room is open."""
+    backend.load_gate.clear()
+    async with AsgiSocket.open(hub, "doc") as waits:
+        await backend.wait_loads(1)
+        (connection,) = hub._connections
+        connection.end(CloseCode.UNAUTHORIZED, "the session was revoked")
+        assert await waits.wait_closed() == (4401, "the session was revoked")
+        async with deadline():
+            await waits.task
+        assert hub.connection_count == 0
+    backend.load_gate.set()
+    async with AsgiSocket.open(hub, "doc") as comes:
+        assert isinstance(await comes.next(), wire.SyncStep1)
+
+
+async def test_who_waits_to_be_admitted_can_be_closed(hub: Hub) -> None:
+    class Slow(Anonymous):
+        async def judge(self, credential: str, document: str | None) -> Grant:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    admission = anonymous_admission(hub)
+    admission.authority = Slow()
+    async with AsgiSocket.open(hub, "doc") as waits:
+        await run_ready_tasks()
+        hub.end_all(CloseCode.GOING_AWAY, "the server is stopping")
+        assert await waits.wait_closed() == (1001, "the server is stopping")
 
 
 async def test_a_reader_that_takes_what_there_is_is_not_aborted(hub: Hub) -> None:

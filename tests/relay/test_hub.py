@@ -374,6 +374,7 @@ async def test_storage_that_fails_for_long_has_its_clients_closed_and_their_edit
         assert "storage" in reason
         assert wire.encode_update(text_update("kept")) not in member.frames()
         member.leave()
+        hub.dismiss(member.connection)
     hub.tick(since_s + 1000 * ROOM_GRACE_S)
     assert hub.room_count == 1, "the room with unsaved edits, and no other"
     backend.append_error = None
