@@ -5,6 +5,8 @@ import sys
 
 import structlog
 
+from relay.terminal import printable
+
 
 def configure_logging(level: str, log_format: str) -> None:
     """Send our events and those of the libraries to standard error, in one shape."""
@@ -13,9 +15,10 @@ def configure_logging(level: str, log_format: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    is_json = log_format == "json"
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
-        if log_format == "json"
+        if is_json
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     structlog.configure(
@@ -31,6 +34,8 @@ def configure_logging(level: str, log_format: str) -> None:
         structlog.stdlib.ProcessorFormatter(
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                # JSON escapes by itself.
+                *([] if is_json else [_escape]),
                 structlog.processors.format_exc_info,
                 renderer,
             ],
@@ -44,3 +49,12 @@ def configure_logging(level: str, log_format: str) -> None:
     # A client of ours that asks a hook would log its address, and headers when debugging.
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _escape(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Let nothing that a client said act on the terminal, or begin a line of its own."""
+    return {
+        name: printable(value) if isinstance(value, str) else value for name, value in event.items()
+    }

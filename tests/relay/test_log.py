@@ -26,9 +26,9 @@ except ZeroDivisionError as error:
 """
 
 
-def lines(level: str, log_format: str, tmp_path: Path) -> list[str]:
+def lines(level: str, log_format: str, tmp_path: Path, program: str = PROGRAM) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, level, log_format],
+        [sys.executable, "-c", program, level, log_format],
         cwd=tmp_path,
         env=environment(),
         capture_output=True,
@@ -67,6 +67,18 @@ def test_json_lines_hold_level_logger_time_and_facts(tmp_path: Path) -> None:
 def test_less_severe_events_are_left_out(level: str, expected: list[str], tmp_path: Path) -> None:
     entries = [json.loads(line) for line in lines(level, "json", tmp_path)]
     assert [entry["event"] for entry in entries] == expected
+
+
+@pytest.mark.parametrize("log_format", ["human", "json"])
+def test_nothing_that_a_client_said_acts_on_a_terminal(log_format: str, tmp_path: Path) -> None:
+    """Paths, reasons of close frames and names come from anybody."""
+    program = PROGRAM.replace("Z\\u00fcrich", "\\x1b[2J\\x9b\\u202e\\nx").replace(
+        "a library's", "a \\x1b[2J\\n"
+    )
+    done = lines("info", log_format, tmp_path, program)
+    assert "\\u202e" in done[0]
+    assert "".join(done).isprintable()
+    assert any("Traceback" in line for line in done)
 
 
 def test_human_lines_are_one_line_each_without_colours_in_a_file(tmp_path: Path) -> None:
