@@ -86,6 +86,8 @@ async def _serve(
     )
     await admission.begin()
     hub.call_each_tick(admission.tick)
+    if entrance.admin is not None:
+        hub.call_each_tick(entrance.admin.refresh)
     stopping, hurried = asyncio.Event(), asyncio.Event()
     app = create_app(hub, store, admission, entrance.origins, entrance.admin)
     config = transport.make_config(app, _BACKLOG)

@@ -64,9 +64,9 @@ class Hook:
             raise self._unavailable("no answer in time") from None
         except HookFailed as error:
             raise self._unavailable(str(error)) from None
-        except Exception as error:  # noqa: BLE001
-            # Whatever a decider raises, nobody is let in by it. Its text is not logged: it may
-            # hold the credential.
+        except (Exception, SystemExit) as error:  # noqa: BLE001
+            # Whatever a decider raises, nobody is let in by it, and sys.exit() does not end the
+            # server. Its text is not logged: it may hold the credential.
             raise self._unavailable(f"it raised {type(error).__name__}") from None
         finally:
             self._waiting -= 1

@@ -13,6 +13,7 @@ Nothing here puts a token into an error.
 """
 
 import hmac
+import re
 import tomllib
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +32,7 @@ from relay.errors import ConfigError
 from relay.limits import STATIC_TOKEN_CHARACTERS_MIN, STATIC_TOKENS_MAX
 from yjs_store import Permission
 
+_PLACE: Final = re.compile(r"\((at [a-z0-9, ]+)\)\Z")
 _HASH_CHARACTERS: Final = 64
 _KEYS: Final = frozenset(("user", "token", "token_sha256", "documents", "permission", "expires"))
 
@@ -82,7 +84,8 @@ def parse_tokens(text: str) -> TokenTable:
     """
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # A TOMLDecodeError, or what Python itself refuses: numbers too long, brackets too deep.
         raise ConfigError(f"not TOML: {_without_content(error)}") from None
     listed = content.pop("tokens", [])
     if content or not isinstance(listed, list):
@@ -93,10 +96,10 @@ def parse_tokens(text: str) -> TokenTable:
     return TokenTable(entries, any("token" in entry for entry in listed))
 
 
-def _without_content(error: tomllib.TOMLDecodeError) -> str:
+def _without_content(error: Exception) -> str:
     """Return where the error is; its own words may repeat what stands there."""
-    text = str(error)
-    return text[text.rindex("(") :].strip("()") if "(" in text else "somewhere in it"
+    place = _PLACE.search(str(error))
+    return place[1] if place else "somewhere in it"
 
 
 def _numbered(number: int, entry: Any) -> TokenEntry:

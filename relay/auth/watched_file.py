@@ -27,18 +27,23 @@ class WatchedFile(Generic[T]):
         self.version = 0
         self._path = path
         self._parse = parse
-        self._seen = self._look()
+        # As it was when it was read, and when it was looked at last.
+        self._seen = self._last = self._look()
         try:
             self.value = self._read()
         except (OSError, ConfigError) as error:
             raise ConfigError(_sentence(path, error)) from None
 
     def refresh(self) -> None:
-        """Read it again if it has changed; what cannot be used is said once, and not used."""
-        seen = self._look()
-        if seen == self._seen:
+        """Read it again once it has changed and then stayed the same from one look to the next.
+
+        Half a file may be a good one that lets nobody in; so one that is being written is not
+        read. What cannot be used is said once, and not used.
+        """
+        before, self._last = self._last, self._look()
+        if self._last == self._seen or self._last != before:
             return
-        self._seen = seen
+        self._seen = self._last
         try:
             self.value = self._read()
         except (OSError, ConfigError) as error:

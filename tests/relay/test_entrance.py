@@ -146,8 +146,22 @@ def test_a_broken_file_leaves_the_old_content_and_says_so_once(tmp_path: Path) -
     assert [entry["log_level"] for entry in logs] == ["error", "error"]
     file.write_text(TOKENS.replace("write", "read"))
     watched.refresh()
+    watched.refresh()
     assert watched.version == 1
     assert watched.value is not before
+
+
+def test_a_file_that_is_being_written_is_read_when_it_is_whole(tmp_path: Path) -> None:
+    """Half of it may be a good file, by which everybody else would be closed for good."""
+    file = tmp_path / "tokens.toml"
+    file.write_text(TOKENS)
+    watched = WatchedFile(file, lambda content: parse_tokens(content.decode()))
+    for half in ("", TOKENS, TOKENS + TOKENS.replace("ann", "bob")):
+        file.write_text(half)
+        watched.refresh()
+        assert (watched.version, len(watched.value.entries)) == (0, 1)
+    watched.refresh()
+    assert (watched.version, len(watched.value.entries)) == (1, 2)
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, False), (0o644, True)])

@@ -76,9 +76,11 @@ async def test_an_answer_that_is_not_understood_is_a_no(answer: dict[str, Any]) 
         await hook(Answering(lambda: answer)).judge(SECRET, "a")
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyError, SystemError, RecursionError, OSError])
+@pytest.mark.parametrize(
+    "error", [ValueError, KeyError, SystemError, RecursionError, OSError, SystemExit]
+)
 async def test_whatever_a_hook_raises_nobody_is_let_in_and_no_secret_is_logged(
-    error: type[Exception],
+    error: type[BaseException],
 ) -> None:
     def fail() -> None:
         raise error(SECRET)

@@ -94,6 +94,15 @@ def test_a_file_that_is_wrong_is_refused_without_a_word_of_its_tokens(text: str)
     assert HASH[:-1] not in said
 
 
+@pytest.mark.parametrize(
+    "text", ["a = " + "[" * 5000, "a = " + "9" * 5000, "[[tokens]]\nexpires = 2027-02-31T00:00:00Z"]
+)
+def test_a_file_that_the_parser_gives_up_on_is_refused_like_any_other(text: str) -> None:
+    """It is read again while the server runs, and must not end it."""
+    with pytest.raises(ConfigError):
+        parse_tokens(text)
+
+
 def test_an_empty_file_lets_nobody_in() -> None:
     with pytest.raises(Unauthorized):
         parse_tokens("").judge("", "a", NOW_MS)
