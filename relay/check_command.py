@@ -16,6 +16,7 @@ from relay.store_options import (
     store_options,
     store_url,
 )
+from relay.terminal import printable
 from yjs_store import (
     CheckDepth,
     Checked,
@@ -55,7 +56,7 @@ def check(
         found = _Findings(as_json)
         _run_with_progress(plan, depth, found)
     except StoreError as error:
-        raise Unreadable(str(error)) from error
+        raise Unreadable(printable(str(error))) from error
     except KeyboardInterrupt:
         # By itself it would end with 1, which says that something is damaged.
         click.echo("Interrupted: not everything was checked.", err=True)
@@ -100,7 +101,7 @@ class _Findings:
     def take(self, checked: Checked) -> None:
         for problem in checked.store_problems:
             self.problems += 1
-            self._say({"store": problem}, f"STORE  {problem}")
+            self._say({"store": problem}, f"STORE  {printable(problem)}")
         for report in checked.reports:
             self._take_report(report)
 
@@ -110,9 +111,9 @@ class _Findings:
         self.problems += report.problem is not None
         line = None
         if report.problem is not None:
-            line = f"DAMAGED  {report.document}  {report.problem}"
+            line = f"DAMAGED  {printable(report.document)}  {printable(report.problem)}"
         elif report.note is not None:
-            line = f"note  {report.document}  {report.note}"
+            line = f"note  {printable(report.document)}  {printable(report.note)}"
         self._say(dataclasses.asdict(report), line)
 
     def _say(self, facts: dict[str, object], line: str | None) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from relay.store_options import Unreadable, store_options, store_url
+from relay.terminal import printable
 from yjs_store import (
     Damaged,
     DocumentDeleted,
@@ -51,7 +52,7 @@ def salvage(
     try:
         plan = _plan_elsewhere(url, document, unverified)
         if not plan.lost:
-            click.echo(f"{document} is sound: there is nothing to salvage.")
+            click.echo(f"{printable(document)} is sound: there is nothing to salvage.")
             return
         _show_plan(document, plan)
         if is_applied:
@@ -60,9 +61,9 @@ def salvage(
         else:
             click.echo("Nothing was changed. Stop the server and add --apply to do it.")
     except (DocumentMissing, DocumentDeleted, Damaged) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(printable(str(error))) from error
     except StoreError as error:
-        raise Unreadable(str(error)) from error
+        raise Unreadable(printable(str(error))) from error
 
 
 def _plan_elsewhere(url: str, document: str, unverified: bool) -> SalvagePlan:
@@ -73,7 +74,8 @@ def _plan_elsewhere(url: str, document: str, unverified: bool) -> SalvagePlan:
             return pool.submit(_plan_here, url, document, unverified).result()
     except BrokenProcessPool:
         raise click.ClickException(
-            f"{document} has an update that ends the process that decodes it; nothing was changed"
+            f"{printable(document)} has an update that ends the process that decodes it;"
+            " nothing was changed"
         ) from None
 
 
@@ -82,9 +84,9 @@ def _plan_here(url: str, document: str, unverified: bool) -> SalvagePlan:
 
 
 def _show_plan(document: str, plan: SalvagePlan) -> None:
-    click.echo(f"{document} is damaged. Lost:")
+    click.echo(f"{printable(document)} is damaged. Lost:")
     for line in plan.lost:
-        click.echo(f"  {line}")
+        click.echo(f"  {printable(line)}")
     click.echo(f"Saved: {plan.rows_saved} journal rows; {len(plan.update)} bytes in all.")
     for client, gaps in sorted(plan.missing.items()):
         clocks = ", ".join(f"{start} to {end - 1}" for start, end in gaps)
@@ -113,9 +115,9 @@ def list_set_aside(store: str | None, config: Path | None) -> None:
     """List the damaged documents whose place salvaged ones have taken."""
     try:
         for aside in asyncio.run(read_set_aside(store_url(store, config))):
-            click.echo(f"{aside.document_id}  {aside.name}  {aside.reason}")
+            click.echo(f"{aside.document_id}  {printable(aside.name)}  {printable(aside.reason)}")
     except StoreError as error:
-        raise Unreadable(str(error)) from error
+        raise Unreadable(printable(str(error))) from error
 
 
 @set_aside.command("discard")
@@ -137,5 +139,5 @@ def discard_set_aside(number: int, store: str | None, config: Path | None) -> No
         if not asyncio.run(discard()):
             raise click.ClickException(f"nothing was set aside under {number}")
     except StoreError as error:
-        raise Unreadable(str(error)) from error
+        raise Unreadable(printable(str(error))) from error
     click.echo("discarded")

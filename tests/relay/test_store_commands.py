@@ -188,3 +188,27 @@ def test_salvage_says_that_a_decoder_ends_of_what_is_stored(store: Path, tmp_pat
         "Error: one has an update that ends the process that decodes it; nothing was changed\n"
     )
     assert run("salvage", "one", "--store", url, cwd=tmp_path).returncode == 0
+
+
+def test_no_name_of_a_document_acts_on_a_terminal(tmp_path: Path) -> None:
+    """Clients choose the names; one could turn around or hide what stands beside it."""
+    path, name, shown = tmp_path / "relay.db", "a\u202eb\u2028", "a\\u202eb\\u2028"
+
+    async def write() -> None:
+        async with open_store(f"sqlite:///{path}") as store:
+            await store.append(name, text_update("hello"))
+
+    asyncio.run(write())
+    damage(path)
+    for command in (
+        ("check", "--quick"),
+        ("salvage", name),
+        ("salvage", name, "--apply", "--give-up"),
+        ("set-aside", "list"),
+        ("salvage", name),
+    ):
+        done = run(*command, "--store", f"sqlite:///{path}", cwd=tmp_path)
+        lines = (done.stdout + done.stderr).split("\n")
+        assert all(map(str.isprintable, lines)), lines
+        # An error quotes the name before.
+        assert shown in (done.stdout + done.stderr).replace("\\\\", "\\"), command
