@@ -53,6 +53,8 @@ def create_app(
             *([] if admin is None else admin_routes(admin, store)),
         ]
     )
+    # It would send whoever asks, with a credential perhaps, to the host that the request names.
+    http.router.redirect_slashes = False
     websocket = WebsocketEndpoint(hub, admission, origins)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

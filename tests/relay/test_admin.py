@@ -44,6 +44,19 @@ async def client(hub: Hub, store: Store, token_file: Path) -> AsyncIterator[http
         yield client
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/admin/sessions/"), ("GET", "/health/live/"), ("POST", "/auth/session/x/")],
+)
+async def test_nobody_is_sent_to_the_host_that_a_request_names(
+    client: httpx.AsyncClient, method: str, path: str
+) -> None:
+    """A redirection is made of the Host header, and repeats a POST with its credential."""
+    response = await client.request(method, path, headers=HEADERS | {"Host": "evil.example"})
+    assert response.status_code == 404
+    assert "location" not in response.headers
+
+
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 async def test_each_route_needs_the_admin_credential(
     client: httpx.AsyncClient, method: str, path: str
@@ -54,7 +67,18 @@ async def test_each_route_needs_the_admin_credential(
     assert (await client.request(method, path, headers=HEADERS)).status_code in (200, 404)
 
 
-@pytest.mark.parametrize(("method", "path"), [*ROUTES, ("GET", "/admin"), ("PUT", "/admin/x")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *ROUTES,
+        *((method, "/admin/sessions") for method in ("HEAD", "OPTIONS", "DELETE", "TRACE", "X")),
+        ("GET", "/admin"),
+        ("GET", "/admin/"),
+        ("GET", "/admin/sessions/"),
+        ("GET", "//admin/sessions"),
+        ("PUT", "/admin/x"),
+    ],
+)
 async def test_switched_off_nothing_is_there_before_anything_is_looked_at(
     hub: Hub, store: Store, method: str, path: str
 ) -> None:
@@ -62,7 +86,12 @@ async def test_switched_off_nothing_is_there_before_anything_is_looked_at(
     await store.close()
     transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://relay") as client:
-        assert (await client.request(method, path, headers=HEADERS)).status_code == 404
+        asked = {"Origin": "http://localhost", "Access-Control-Request-Method": "GET"}
+        nowhere = await client.request("GET", "/there/is/nothing")
+        response = await client.request(method, path, headers=HEADERS | asked)
+        assert response.status_code == nowhere.status_code == 404
+        assert response.headers == nowhere.headers
+        assert method == "HEAD" or response.content == nowhere.content
 
 
 async def test_sessions_are_listed_and_revoked(client: httpx.AsyncClient, store: Store) -> None:
