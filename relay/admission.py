@@ -6,9 +6,8 @@ credential that counts no more) closes its sockets at once, and what they send t
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from weakref import WeakValueDictionary
 
 import structlog
@@ -26,7 +25,9 @@ from relay.auth.grants import (
 )
 from relay.auth.live_sessions import Judged, LiveSession, LiveSessions
 from relay.auth.tickets import check_ticket, session_of, write_ticket
+from relay.background import Background
 from relay.connection import Connection
+from relay.granted_sessions import OVER, REVOKED, Details, GrantedSessions
 from relay.limits import (
     ASK_AGAIN_AHEAD_S,
     ASK_AGAIN_CONCURRENT_MAX,
@@ -34,14 +35,11 @@ from relay.limits import (
     TICKET_CREDENTIALS_MAX,
     TICKET_TTL_S,
 )
-from yjs_store import Session, SessionBook, SessionStatus, StoreError, StoreUnavailable
+from yjs_store import Session, SessionBook, StoreError
 
 log = structlog.get_logger("relay.admission")
 
-_OVER = "the session is over"
 _AHEAD_MS = int(ASK_AGAIN_AHEAD_S * 1000)
-
-Details = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +69,13 @@ class Admission:
         self._sessions = sessions
         self._clock_ms = clock_ms
         self._make_secret = make_secret
-        self._session_ttl_ms = int(session_ttl_s * 1000)
+        self._granted = GrantedSessions(sessions, clock_ms, int(session_ttl_s * 1000))
         self._ticket_ttl_ms = int(ticket_ttl_s * 1000)
         self._live = LiveSessions(ask_for_state)
         self._judged: OrderedDict[str, Judged] = OrderedDict()
         self._locks: WeakValueDictionary[tuple[bytes, str], asyncio.Lock] = WeakValueDictionary()
         self._asking = asyncio.Semaphore(ASK_AGAIN_CONCURRENT_MAX)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._background = Background()
         sessions.watch(self._hear_ended)
 
     async def begin(self) -> None:
@@ -108,7 +105,7 @@ class Admission:
         with self._live.noting() as noted:
             session, judged = await self._session_for(credential, document, details)
             if session.session_id in noted.ended:
-                raise Unauthorized(_OVER)
+                raise Unauthorized(OVER)
             # No await from the last look to here: from now on it hears of changes by itself.
             session = noted.changed.get(session.session_id, session)
             self._live.enter(connection, session, judged)
@@ -120,7 +117,7 @@ class Admission:
         version = self.authority.version
         if not self.authority.needs_credential:
             grant = await self.authority.judge("", document)
-            session = self._make(self._make_secret(), grant, document, details)
+            session = self._granted.make(self._make_secret(), grant, document, details)
             await self._sessions.start(session, None)
             return session, Judged("", version)
         if credential is None:
@@ -146,60 +143,24 @@ class Admission:
             grant = await self._judge(token, document)
             session = await self._sessions.find_by_credential(token_hash, document)
             if session is not None and session.user == grant.user:
-                return await self._bring_up_to_date(session, grant)
-            made = self._make(self._make_secret(), grant, document, details)
-            await self._sessions.start(made, token_hash)
+                return await self._granted.bring_up_to_date(session, grant)
+            made = self._granted.make(self._make_secret(), grant, document, details)
+            await self._granted.start(made, token_hash)
             return made
 
     async def _judge(self, token: str, document: str) -> Grant:
         grant = await self.authority.judge(token, document)
         # A session that was revoked does not come back by the token that it came by.
         if await self._sessions.is_revoked(credential_hash(token), document):
-            raise Unauthorized("the session of this credential was revoked")
+            raise Unauthorized(REVOKED)
         return grant
-
-    def _make(self, session_id: str, grant: Grant, document: str, details: Details) -> Session:
-        now_ms = self._clock_ms()
-        return Session(
-            session_id=session_id,
-            user=grant.user,
-            document=document,
-            permission=grant.permission,
-            status=SessionStatus.ACTIVE,
-            details=dict(details),
-            created_ms=now_ms,
-            updated_ms=now_ms,
-            expires_ms=self._end_of(grant),
-        )
-
-    async def _bring_up_to_date(self, session: Session, grant: Grant) -> Session:
-        """Store what a new judgement changes of a session; rarely does it change anything."""
-        end_ms = self._end_of(grant)
-        left_ms = session.expires_ms - self._clock_ms()
-        is_due = left_ms < self._session_ttl_ms / 2 and end_ms > session.expires_ms
-        is_same = session.permission is grant.permission and end_ms >= session.expires_ms
-        if is_same and not is_due:
-            return session
-        try:
-            renewed = await self._sessions.extend(session.session_id, grant.permission, end_ms)
-        except StoreUnavailable:
-            if is_same:
-                return session  # it was only to last longer
-            raise
-        if renewed is None:
-            raise Unauthorized(_OVER)
-        return renewed
-
-    def _end_of(self, grant: Grant) -> int:
-        end_ms = self._clock_ms() + self._session_ttl_ms
-        return end_ms if grant.expires_ms is None else min(end_ms, grant.expires_ms)
 
     def release(self, connection: Connection) -> None:
         """Let go of a connection that is closed."""
         session = self._live.leave(connection)
         if session is not None and not self.authority.needs_credential:
             # Nothing that its client has could resume it.
-            self._spawn(self._end(session.session_id))
+            self._background.spawn(self._granted.end(session.session_id))
 
     # ---- tickets and renewals ---------------------------------------------------------------
 
@@ -216,11 +177,11 @@ class Admission:
         version = self.authority.version
         grant = await self._judge(token, document)
         end_ms = self._clock_ms() + self._ticket_ttl_ms
-        text = write_ticket(self._make_secret(), min(end_ms, self._end_of(grant)))
-        session = self._make(session_of(text), grant, document, details)
+        text = write_ticket(self._make_secret(), min(end_ms, self._granted.end_of(grant)))
+        session = self._granted.make(session_of(text), grant, document, details)
         if self.authority.needs_credential:
             # By the token's hash: who revokes the session means the token, too.
-            await self._sessions.start(session, credential_hash(token))
+            await self._granted.start(session, credential_hash(token))
             self._remember(session.session_id, Judged(token, version))
         return Ticket(text, session, min(end_ms, session.expires_ms))
 
@@ -239,7 +200,9 @@ class Admission:
         grant = await self._judge(token, session.document)
         if grant.user != session.user:
             raise Forbidden("the session is of another user")
-        renewed = await self._sessions.extend(session_id, grant.permission, self._end_of(grant))
+        renewed = await self._sessions.extend(
+            session_id, grant.permission, self._granted.end_of(grant)
+        )
         if renewed is None:
             raise SessionUnknown("there is no such session, or it is over")
         self._remember(session_id, Judged(token, version))
@@ -265,8 +228,8 @@ class Admission:
                 self._close(live, live.unavailable or Unauthorized("the session has expired"))
             elif is_stale and is_unknown:
                 # It cannot be asked whether what is behind the ticket still counts.
-                self._close(live, Unauthorized(_OVER))
-                self._spawn(self._end(live.session.session_id))
+                self._close(live, Unauthorized(OVER))
+                self._background.spawn(self._granted.end(live.session.session_id))
             elif not is_unknown and (is_stale or live.session.expires_ms - now_ms <= _AHEAD_MS):
                 self._ask_again(live)
 
@@ -276,7 +239,7 @@ class Admission:
     def _ask_again(self, live: LiveSession) -> None:
         if not live.is_asked_about:
             live.is_asked_about = True
-            self._spawn(self._judge_again(live))
+            self._background.spawn(self._judge_again(live))
 
     async def _judge_again(self, live: LiveSession) -> None:
         session, before = live.session, live.judged
@@ -288,7 +251,7 @@ class Admission:
             if grant.user != session.user:
                 raise Unauthorized("the credential is of another user now")
             if live.judged is before:  # else it was renewed meanwhile, and that counts
-                renewed = await self._bring_up_to_date(live.session, grant)
+                renewed = await self._granted.bring_up_to_date(live.session, grant)
                 self._live.update(renewed, Judged(token, version))
         except DeciderUnavailable as refusal:
             # It may stay until its end, and is asked about again at each tick.
@@ -296,7 +259,7 @@ class Admission:
         except AdmissionRefused as refusal:
             if live.judged is before:
                 self._close(live, refusal)
-                await self._end(session.session_id)
+                await self._granted.end(session.session_id)
         except StoreError as error:
             # It was not extended, so it ends at its expiry (P8).
             log.warning("session not extended", session=session.session_id, error=str(error))
@@ -310,31 +273,11 @@ class Admission:
 
     # ---- the end ----------------------------------------------------------------------------
 
-    async def _end(self, session_id: str) -> None:
-        try:
-            await self._sessions.end(session_id)
-        except StoreError as error:
-            # It ends by its expiry.
-            log.warning("session not ended", session=session_id, error=str(error))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._look_at_end)
-
-    def _look_at_end(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None and not self._broken.done():
-            self._broken.set_exception(error)
-
     async def wait_broken(self) -> None:
         """Wait until something here has died of a defect, and raise that."""
-        await asyncio.shield(self._broken)
+        await self._background.wait_broken()
 
     async def close(self) -> None:
         """Wait for what is under way, then let go of the authority."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-        self._broken.cancel()
+        await self._background.close()
         await self.authority.close()

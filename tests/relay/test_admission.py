@@ -462,8 +462,7 @@ async def test_before_its_end_a_session_is_asked_about_and_goes_on(
 
 async def admission_idle(admission: Admission) -> None:
     async with deadline():
-        while admission._tasks:
-            await asyncio.wait(admission._tasks)
+        await admission._background.wait_idle()
 
 
 @pytest.mark.parametrize(
@@ -601,6 +600,30 @@ async def test_a_session_that_ends_while_it_is_looked_up_lets_nobody_in(
     monkeypatch.setattr(store.sessions, "start", start_and_end)
     with pytest.raises(Unauthorized):
         await enter(hub, admission)
+
+
+@pytest.mark.parametrize("by_ticket", [False, True])
+async def test_a_revocation_between_the_last_look_and_the_start_of_a_session_counts(
+    hub: Hub, store: Store, admission: Admission, monkeypatch: pytest.MonkeyPatch, by_ticket: bool
+) -> None:
+    """Who comes back very often would be in again otherwise, at the moment that it is closed."""
+    one = await enter(hub, admission)
+    start, revoke = store.sessions.start, store.sessions.revoke
+    find = store.sessions.find_by_credential
+
+    async def revoke_and_find(*arguments: Any) -> Any:
+        await revoke(session_id=one.connection.session_id)
+        return await find(*arguments)
+
+    async def revoke_and_start(*arguments: Any) -> None:
+        await revoke(session_id=one.connection.session_id)
+        await start(*arguments)
+
+    monkeypatch.setattr(store.sessions, "find_by_credential", revoke_and_find)
+    monkeypatch.setattr(store.sessions, "start", revoke_and_start)
+    with pytest.raises(Unauthorized, match="revoked"):
+        await (admission.issue_ticket("t", "doc", {}) if by_ticket else enter(hub, admission))
+    assert await store.sessions.list() == []
 
 
 async def test_what_was_revoked_does_not_come_back_by_its_token_or_ticket(
