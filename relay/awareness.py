@@ -6,14 +6,16 @@ cannot come back, and is encoded from the clocks, since the state is gone.
 
 import json
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, NoReturn
 
 from relay.errors import MalformedMessage
 from relay.limits import (
-    AWARENESS_BYTES_MAX,
+    AWARENESS_BYTES_PER_CONNECTION_MAX,
+    AWARENESS_BYTES_PER_MESSAGE_MAX,
     AWARENESS_BYTES_PER_ROOM_MAX,
     AWARENESS_CLIENTS_PER_CONNECTION_MAX,
+    AWARENESS_CLIENTS_PER_MESSAGE_MAX,
     AWARENESS_CLIENTS_PER_ROOM_MAX,
     AWARENESS_CLOCKS_MAX,
 )
@@ -38,6 +40,14 @@ class _Client:
     seen_s: float
 
 
+@dataclass(slots=True)
+class _Owned:
+    """The clients whose states a connection has brought, and the bytes of these states."""
+
+    clients: set[int] = field(default_factory=set)
+    byte_length: int = 0
+
+
 class AwarenessStates:
     """The newest state of each client of one room."""
 
@@ -45,7 +55,7 @@ class AwarenessStates:
 
     def __init__(self) -> None:
         self._clients: dict[int, _Client] = {}
-        self._owned: dict[Hashable, set[int]] = {}
+        self._owned: dict[Hashable, _Owned] = {}
         # Clients that have a state, and the bytes of their states.
         self._present = 0
         self._bytes = 0
@@ -53,41 +63,34 @@ class AwarenessStates:
     def apply(self, payload: bytes, owner: Hashable, now_s: float) -> bytes | None:
         """Take in an awareness update; return what the others should get, None for nothing.
 
+        What is beyond a bound is not shown, and nobody's fault: a stock client sends on whatever
+        it hears of others.
+
         Raises:
-            MalformedMessage: it does not decode or is over a bound; nothing of it counts.
+            MalformedMessage: it does not decode or is too large; nothing of it counts.
         """
         entries = _decode(payload)
-        self._check_count(entries, owner)
         # One after the other: a client may be in it twice.
         accepted = [entry for entry in entries if self._accept(entry, owner, now_s)]
         self._forget_old_clocks()
         return _encode(accepted) if accepted else None
 
-    def check(self, payloads: Sequence[bytes], owner: Hashable) -> None:
-        """Return when ``apply`` of each, one after the other, would be without an error.
+    @staticmethod
+    def check(payloads: Sequence[bytes]) -> None:
+        """Return when ``apply`` of each would be without an error.
 
         Raises:
             MalformedMessage: as ``apply``; nothing of any counts.
         """
-        self._check_count([entry for payload in payloads for entry in _decode(payload)], owner)
-
-    def _check_count(self, entries: Sequence[_Entry], owner: Hashable) -> None:
-        announced = {entry.client: len(entry.state) for entry in entries if entry.state != _NULL}
-        others = self._owned.get(owner, set()) - announced.keys()
-        if len(others) + len(announced) > AWARENESS_CLIENTS_PER_CONNECTION_MAX:
-            raise MalformedMessage(
-                f"awareness of more than {AWARENESS_CLIENTS_PER_CONNECTION_MAX} clients"
-            )
-        kept_bytes = sum(len(self._clients[client].state or b"") for client in others)
-        if kept_bytes + sum(announced.values()) > AWARENESS_BYTES_MAX:
-            raise MalformedMessage(f"awareness of more than {AWARENESS_BYTES_MAX} bytes")
+        for payload in payloads:
+            _decode(payload)
 
     def remove_owner(self, owner: Hashable) -> bytes | None:
         """Remove exactly the clients whose newest state came from this connection.
 
         Returns the news for the others, None for nothing.
         """
-        return self._remove(self._owned.pop(owner, set()))
+        return self._remove(self._owned.pop(owner, _Owned()).clients)
 
     def expire(self, before_s: float) -> bytes | None:
         """Remove the clients that were last heard before that time; return the news."""
@@ -117,7 +120,8 @@ class AwarenessStates:
         """Take in an entry if it is news."""
         known = self._clients.get(entry.client)
         is_removal = entry.state == _NULL
-        if not is_removal and not self._has_room_for(entry, known):
+        is_news = known is None or entry.clock > known.clock
+        if is_news and not is_removal and not self._has_room_for(entry, known, owner):
             # The bound is the room's, not this client's fault: it goes on, and isn't shown.
             return False
         if known is None or entry.clock > known.clock:
@@ -132,12 +136,17 @@ class AwarenessStates:
         # hear of others, too.
         return False
 
-    def _has_room_for(self, entry: _Entry, known: _Client | None) -> bool:
-        former = None if known is None else known.state
-        is_new = former is None
+    def _has_room_for(self, entry: _Entry, known: _Client | None, owner: Hashable) -> bool:
+        former = len(known.state) if known is not None and known.state is not None else 0
+        is_new = former == 0
+        owned = self._owned.get(owner, _Owned())
+        is_own = entry.client in owned.clients
+        own_bytes = owned.byte_length - (former if is_own else 0) + len(entry.state)
         return (
             self._present + is_new <= AWARENESS_CLIENTS_PER_ROOM_MAX
-            and self._bytes - len(former or b"") + len(entry.state) <= AWARENESS_BYTES_PER_ROOM_MAX
+            and self._bytes - former + len(entry.state) <= AWARENESS_BYTES_PER_ROOM_MAX
+            and len(owned.clients) + (not is_own) <= AWARENESS_CLIENTS_PER_CONNECTION_MAX
+            and own_bytes <= AWARENESS_BYTES_PER_CONNECTION_MAX
         )
 
     def _set(self, entry: _Entry, owner: Hashable, now_s: float) -> None:
@@ -145,12 +154,14 @@ class AwarenessStates:
         former = self._clients.pop(entry.client, None)
         if former is not None:
             self._uncount(former)
-            self._disown(entry.client, former.owner)
+            self._disown(entry.client, former)
         if entry.state == _NULL:
             self._clients[entry.client] = _Client(entry.clock, None, owner, now_s)
         else:
             self._clients[entry.client] = _Client(entry.clock, entry.state, owner, now_s)
-            self._owned.setdefault(owner, set()).add(entry.client)
+            owned = self._owned.setdefault(owner, _Owned())
+            owned.clients.add(entry.client)
+            owned.byte_length += len(entry.state)
             self._present += 1
             self._bytes += len(entry.state)
 
@@ -159,12 +170,13 @@ class AwarenessStates:
             self._present -= 1
             self._bytes -= len(known.state)
 
-    def _disown(self, client: int, owner: Hashable) -> None:
-        owned = self._owned.get(owner)
-        if owned is not None:
-            owned.discard(client)
-            if not owned:
-                del self._owned[owner]
+    def _disown(self, client: int, former: _Client) -> None:
+        owned = self._owned.get(former.owner)
+        if owned is not None and client in owned.clients:
+            owned.clients.discard(client)
+            owned.byte_length -= len(former.state or b"")
+            if not owned.clients:
+                del self._owned[former.owner]
 
     def _remove(self, clients: Iterable[int]) -> bytes | None:
         removed = []
@@ -172,8 +184,8 @@ class AwarenessStates:
             known = self._clients[client]
             if known.state is not None:
                 self._uncount(known)
+                self._disown(client, known)
                 known.state = None
-                self._disown(client, known.owner)
                 # The same clock: stock clients accept null at the clock they hold, and the
                 # client itself goes on from there when it comes back.
                 removed.append(_Entry(client, known.clock, _NULL))
@@ -194,12 +206,13 @@ def clients_in(payload: bytes) -> list[int]:
 
 
 def _decode(payload: bytes) -> list[_Entry]:
-    if len(payload) > AWARENESS_BYTES_MAX:
+    if len(payload) > AWARENESS_BYTES_PER_MESSAGE_MAX:
         raise MalformedMessage(
-            f"an awareness update of {len(payload)} bytes; the bound is {AWARENESS_BYTES_MAX}"
+            f"an awareness update of {len(payload)} bytes; "
+            f"the bound is {AWARENESS_BYTES_PER_MESSAGE_MAX}"
         )
     count, _ = read_var_uint(payload, 0)
-    if count > AWARENESS_CLIENTS_PER_CONNECTION_MAX:
+    if count > AWARENESS_CLIENTS_PER_MESSAGE_MAX:
         raise MalformedMessage(f"awareness of {count} clients in one message")
     return [
         _Entry(entry.client, entry.clock, _checked_json(entry.state))

@@ -67,7 +67,8 @@ ASKED_BURST: Final = 200.0
 # What an awareness message or an answer costs beside 1, for each byte.
 ASKED_PER_AWARENESS_BYTE: Final = 1 / KIB
 ASKED_PER_ANSWER_BYTE: Final = 1 / (16 * KIB)
-# No single answer costs more: whoever opens a large document may edit it at once.
+# No single answer or awareness message costs more: whoever opens a large document, or enters a
+# crowd and sends on what it hears of it, may edit at once.
 ASKED_PER_ANSWER_MAX: Final = 0.75 * ASKED_BURST
 
 # What waits for a slow reader before its queue is collapsed to one resync diff.
@@ -83,13 +84,17 @@ CLOSING_S: Final = 5.0
 # ones are made when there is room: whoever asks and does not read makes others wait, no more.
 ANSWERS_BYTES_MAX: Final = 256 * MIB
 
-# One awareness update; a cursor, a name and a colour take some 200 bytes.
-AWARENESS_BYTES_MAX: Final = 256 * KIB
-# States one connection may announce: one for its own client, more only for bridges.
+# States that one connection brings; what is more is not shown. A cursor, a name and a colour take
+# some 200 bytes, and there is one for its own client, more only for bridges.
 AWARENESS_CLIENTS_PER_CONNECTION_MAX: Final = 1000
+AWARENESS_BYTES_PER_CONNECTION_MAX: Final = 256 * KIB
 # States and bytes of one room: everybody who enters it is sent them all.
 AWARENESS_CLIENTS_PER_ROOM_MAX: Final = 5000
-AWARENESS_BYTES_PER_ROOM_MAX: Final = 4 * MIB
+AWARENESS_BYTES_PER_ROOM_MAX: Final = 1 * MIB
+# One awareness message. Stock clients send on whatever they hear of others, so all of a room, with
+# its ids and clocks, and their own: nobody may be closed for what others announced.
+AWARENESS_CLIENTS_PER_MESSAGE_MAX: Final = 2 * AWARENESS_CLIENTS_PER_ROOM_MAX
+AWARENESS_BYTES_PER_MESSAGE_MAX: Final = 2 * AWARENESS_BYTES_PER_ROOM_MAX
 # Awareness goes to everybody, so n cursors cost n*n. The next news of a room wait, and are joined,
 # until what the last cost was earned again by the room's share of the time: 8 us a reader, and a
 # microsecond for each KiB to each.
@@ -200,6 +205,10 @@ PATH_BYTES_MAX: Final = 3 * DOCUMENT_NAME_BYTES_MAX + 64
 CLOSE_REASON_BYTES_MAX: Final = 123
 
 assert CONNECTION_UNSAVED_BYTES_MAX <= FRAME_BYTES_MAX
+assert (
+    AWARENESS_CLIENTS_PER_ROOM_MAX + AWARENESS_CLIENTS_PER_CONNECTION_MAX
+    <= AWARENESS_CLIENTS_PER_MESSAGE_MAX
+)
 assert HOOK_TIMEOUT_S + 2 * TICK_S < ASK_AGAIN_AHEAD_S
 assert ASK_AGAIN_CONCURRENT_MAX < HOOK_CONCURRENT_MAX
 assert TICKET_TTL_S <= SESSION_TTL_S

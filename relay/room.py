@@ -5,7 +5,12 @@ from typing import NamedTuple
 
 from relay import awareness
 from relay.awareness import AwarenessStates
-from relay.limits import ASKED_PER_ANSWER_BYTE, ASKED_PER_AWARENESS_BYTE, AWARENESS_TIMEOUT_S
+from relay.limits import (
+    ASKED_PER_ANSWER_BYTE,
+    ASKED_PER_ANSWER_MAX,
+    ASKED_PER_AWARENESS_BYTE,
+    AWARENESS_TIMEOUT_S,
+)
 from relay.wire import y_websocket as wire
 
 
@@ -75,7 +80,7 @@ class Room:
         messages = wire.decode(frame)
         if len(messages) == 1:
             return self._effects_of(sender, messages[0], now_s, charge)
-        self._check_awareness(sender, messages)
+        self._check_awareness(messages)
         # However often a frame asks, it gets one answer (P6): to who asks from two states at
         # once, everything is the answer to both.
         asked = {each.state_vector for each in messages if isinstance(each, wire.SyncStep1)}
@@ -108,7 +113,9 @@ class Room:
                 charge(1, now_s)
                 return (Submit(update, repeats=True),)
             case wire.Awareness(payload):
-                charge(1 + len(payload) * ASKED_PER_AWARENESS_BYTE, now_s)
+                charge(
+                    1 + min(len(payload) * ASKED_PER_AWARENESS_BYTE, ASKED_PER_ANSWER_MAX), now_s
+                )
                 return _spread(self._awareness.apply(payload, sender, now_s))
             case wire.QueryAwareness():
                 effects = self._reply_all_states()
@@ -116,11 +123,11 @@ class Room:
                 charge(1 + frame_bytes * ASKED_PER_ANSWER_BYTE, now_s)
                 return effects
 
-    def _check_awareness(self, sender: Hashable, messages: Sequence[wire.Message]) -> None:
+    def _check_awareness(self, messages: Sequence[wire.Message]) -> None:
         """Find what is wrong with any awareness message before the first takes effect."""
         payloads = [message.payload for message in messages if isinstance(message, wire.Awareness)]
         if payloads:
-            self._awareness.check(payloads, sender)
+            self._awareness.check(payloads)
 
     def leave(self, connection: Hashable) -> Sequence[SpreadAwareness]:
         """Return what the others get when a connection is gone."""

@@ -10,8 +10,12 @@ from relay_support import AwarenessTuple, decode_awareness_states, encode_awaren
 from relay.awareness import AwarenessStates
 from relay.errors import MalformedMessage
 from relay.limits import (
-    AWARENESS_BYTES_MAX,
+    AWARENESS_BYTES_PER_CONNECTION_MAX,
+    AWARENESS_BYTES_PER_MESSAGE_MAX,
+    AWARENESS_BYTES_PER_ROOM_MAX,
     AWARENESS_CLIENTS_PER_CONNECTION_MAX,
+    AWARENESS_CLIENTS_PER_MESSAGE_MAX,
+    AWARENESS_CLIENTS_PER_ROOM_MAX,
     AWARENESS_CLOCKS_MAX,
 )
 from relay.wire.lib0 import write_var_bytes, write_var_uint
@@ -325,31 +329,64 @@ def test_an_update_is_bounded_in_bytes(states: AwarenessStates) -> None:
         text = b'"' + b"x" * (total - 8) + b'"'
         return b"\x01\x01\x01" + write_var_bytes(text)
 
-    assert len(payload(AWARENESS_BYTES_MAX)) == AWARENESS_BYTES_MAX
-    assert states.apply(payload(AWARENESS_BYTES_MAX), ANN, 0.0) is not None
-    with pytest.raises(MalformedMessage, match=f"the bound is {AWARENESS_BYTES_MAX}"):
-        states.apply(payload(AWARENESS_BYTES_MAX + 1), ANN, 0.0)
+    bound = AWARENESS_BYTES_PER_MESSAGE_MAX
+    assert len(payload(bound)) == bound
+    assert states.apply(payload(bound), ANN, 0.0) is None, "more than may be shown"
+    with pytest.raises(MalformedMessage, match=f"the bound is {bound}"):
+        states.apply(payload(bound + 1), ANN, 0.0)
 
 
 def test_the_clients_of_one_update_are_bounded(states: AwarenessStates) -> None:
-    bound = AWARENESS_CLIENTS_PER_CONNECTION_MAX
+    bound = AWARENESS_CLIENTS_PER_MESSAGE_MAX
     with pytest.raises(MalformedMessage, match=f"awareness of {bound + 1} clients"):
         states.apply(many(bound + 1), ANN, 0.0)
     assert states.all_states() is None
-    assert states.apply(many(bound), ANN, 0.0) == many(bound)
+    shown = many(AWARENESS_CLIENTS_PER_CONNECTION_MAX)
+    assert states.apply(many(bound), ANN, 0.0) == shown
 
 
 def test_the_clients_of_one_connection_are_bounded(states: AwarenessStates) -> None:
     bound = AWARENESS_CLIENTS_PER_CONNECTION_MAX
     states.apply(many(bound), ANN, 0.0)
-    with pytest.raises(MalformedMessage, match=f"more than {bound} clients"):
-        states.apply(many(1, first=bound + 1), ANN, 0.0)
+    assert states.apply(many(1, first=bound + 1), ANN, 0.0) is None
     # Renewing those it has is no more, and others have their own.
     assert states.apply(many(bound, clock=2), ANN, 0.0) == many(bound, clock=2)
     assert states.apply(many(1, first=bound + 1), BEN, 0.0) is not None
     # One that is given up makes room.
     states.apply(many(1, clock=3, state="null"), ANN, 0.0)
     assert states.apply(many(1, first=bound + 2), ANN, 0.0) is not None
+
+
+def test_the_bytes_of_one_connection_are_bounded(states: AwarenessStates) -> None:
+    half = '"' + "x" * (AWARENESS_BYTES_PER_CONNECTION_MAX // 2 - 2) + '"'
+    assert states.apply(many(2, state=half), ANN, 0.0) is not None
+    assert states.apply(many(1, first=3), ANN, 0.0) is None
+    assert states.apply(many(1, first=3), BEN, 0.0) is not None
+    # What somebody else announces from then on is that one's, and what is removed makes room.
+    assert states.apply(many(1, clock=2, state=half), BEN, 0.0) is not None
+    assert states.apply(many(1, first=4, state=half), ANN, 0.0) is not None
+    assert states.apply(many(1, first=5), ANN, 0.0) is None
+    states.apply(many(1, clock=2, first=2, state="null"), ANN, 0.0)
+    assert states.apply(many(1, first=5), ANN, 0.0) is not None
+
+
+def test_who_repeats_what_a_full_room_has_announced_is_within_the_bounds(
+    states: AwarenessStates,
+) -> None:
+    """P5. Stock clients do, all in one message: they must not be closed for what others did."""
+    each, owners = AWARENESS_CLIENTS_PER_CONNECTION_MAX, "abcdefgh"
+    state = '"' + "x" * 170 + '"'
+    for number, owner in enumerate(owners):
+        states.apply(many(each, first=2**32 + number * each, state=state), owner, 0.0)
+    everything = states.all_states()
+    assert everything is not None
+    shown = news(everything)
+    assert len(shown) == AWARENESS_CLIENTS_PER_ROOM_MAX
+    assert AWARENESS_BYTES_PER_ROOM_MAX * 0.8 < len(everything) < AWARENESS_BYTES_PER_MESSAGE_MAX
+    assert states.apply(everything, ANN, 1.0) is None
+    for owner in owners:
+        states.remove_owner(owner)
+    assert states.all_states() is None, "what was repeated was nobody's but its owner's"
 
 
 def test_kept_clocks_are_bounded_and_the_oldest_are_forgotten_first(

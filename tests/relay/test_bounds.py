@@ -23,7 +23,7 @@ from relay.answers import Answers
 from relay.hub import Hub
 from relay.hub_bounds import HubBounds
 from relay.incoming import IncomingBytes
-from relay.limits import ASKED_BURST, AWARENESS_BYTES_MAX, MESSAGES_PER_FRAME_MAX
+from relay.limits import ASKED_BURST, AWARENESS_BYTES_PER_CONNECTION_MAX, MESSAGES_PER_FRAME_MAX
 from relay.wire import y_websocket as wire
 from relay.wire.lib0 import write_var_bytes, write_var_uint
 from yjs_store import Store
@@ -294,12 +294,14 @@ def states(*entries: tuple[int, int, int]) -> bytes:
 
 async def test_the_states_of_one_connection_are_bounded_together(hub: Hub) -> None:
     member = await Member.join(hub, "doc")
-    half = AWARENESS_BYTES_MAX // 2
+    half = AWARENESS_BYTES_PER_CONNECTION_MAX // 2
     member.send(states((1, 1, half)))
     member.send(states((1, 2, half)))
     member.send(states((2, 1, half - 100)))
-    with pytest.raises(Exception, match="awareness of more than"):
-        member.send(states((3, 1, 200)))
+    member.send(states((3, 1, 200)))
+    shown = states((1, 2, half), (2, 1, half - 100))
+    assert member.room._room.all_states() == shown
+    assert member.connection.ending is None
 
 
 async def test_a_full_room_shows_no_more_cursors_and_disturbs_nobody(
