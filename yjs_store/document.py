@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from yjs_store import crdt, format
 from yjs_store.clearing import Clearing
@@ -58,6 +58,16 @@ class Trials(Protocol):
         """Hear that the decoder failed on a round, which is tried with ``round_updates``."""
 
 
+class Beginning(NamedTuple):
+    """What a document goes on from after the decoder failed: what is durable, in pieces.
+
+    ``round`` is what has passed of the round, as it must be read; empty when that is as it came.
+    """
+
+    durable: Sequence[bytes]
+    round: Sequence[bytes]
+
+
 @dataclass(slots=True)
 class _Round:
     """What one fold took, by what will be said of it.
@@ -100,7 +110,7 @@ class Document:
         self._trials = trials
         self._clearing = Clearing(sum(map(len, updates)))
         self._suspects = Suspects()
-        self._is_recovering = False
+        self._recovered: _Recovered | None = None
         self._gathered: list[Submission] = []
         self._round: _Round | None = None
         self._is_marked = False
@@ -352,21 +362,22 @@ class Document:
         """What was taken into the round that the decoder failed on."""
         return [] if self._round is None else self._round.taken
 
-    def recover(self, updates: Sequence[bytes], verdicts: Sequence[Verdict]) -> None:
+    def recover(self, beginning: Beginning, verdicts: Sequence[Verdict]) -> None:
         """Begin anew with what is durable, and with what of the round has passed its trial."""
         if self._round is None or self.error is not None:
             return
         taken, self._round = self._round.taken, None
-        self._replica = crdt.Replica(updates)
+        self._replica = crdt.Replica(beginning.durable)
         passed: list[Submission] = []
         for submission, verdict in zip(taken, verdicts, strict=True):
             if isinstance(verdict, Passed):
-                passed.append(submission._replace(found=verdict))
+                repeats = submission.repeats and not verdict.is_news
+                passed.append(submission._replace(found=verdict, repeats=repeats))
             else:
                 # P5: the culprit must not come back with the same bytes.
                 submission.sender.refused(submission.update, UpdateRefused(verdict.reason))
         self._gathered[:0] = passed
-        self._is_recovering = True
+        self._recovered = _Recovered(len(passed), beginning.round)
         self._mark()
 
     # ---- the committer's side ---------------------------------------------------------------
@@ -382,7 +393,7 @@ class Document:
         except Damaged:
             return None
         except crdt.IntegrationFailed as error:
-            if self._is_recovering:
+            if self._recovered is not None:
                 # It has passed its trial, and still: nobody knows what to do but to load again.
                 self.failed(DocumentFailed(self.name, str(error)))
                 return None
@@ -406,8 +417,13 @@ class Document:
         return Append(self.head, format.seal_head(after), row)
 
     def _take(self) -> list[Submission]:
-        """Take what fits into one row, oldest first; at least one submission."""
-        count = take_count(self._gathered)
+        """Take what fits into one row, oldest first; at least one submission.
+
+        What has just passed its trial again is taken alone: should the next one fail, it is tried
+        in its turn.
+        """
+        recovered = self._recovered
+        count = take_count(self._gathered) if recovered is None else recovered.first
         taken, self._gathered = self._gathered[:count], self._gathered[count:]
         return taken
 
@@ -415,6 +431,9 @@ class Document:
         """Integrate what decodes, note the rest as refused; return what is new as one update."""
         if current.taken and current.taken[0].is_large:
             return _take_large(current, current.taken[0])
+        for update in () if self._recovered is None else self._recovered.updates:
+            # As it must be read; as it was sent, it adds nothing to that, and is what is stored.
+            self._replica.integrate(update)
         parts: list[bytes] = []
         fresh = current.taken
         if any(map(REPEATS, fresh)):
@@ -497,7 +516,7 @@ class Document:
         if current is None:
             return  # it failed meanwhile
         self._round = None
-        self._is_recovering = False
+        self._recovered = None
         self.head = head
         callbacks, self._when_durable = self._when_durable, []
         for callback in callbacks:
@@ -575,6 +594,13 @@ def _merge_decodable(
         yield from _merge_decodable(submissions[half:], refused)
     else:
         yield merged, submissions
+
+
+class _Recovered(NamedTuple):
+    """How many of what has gathered have passed their trial again, and how they must be read."""
+
+    first: int
+    updates: Sequence[bytes]
 
 
 class _Waiter:

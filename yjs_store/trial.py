@@ -24,12 +24,14 @@ from yjs_store.nesting import nesting
 class Order:
     """What a job for the trial process consists of, beside the stored document.
 
-    With ``is_check`` the document itself is tried in full, and not only read.
+    With ``is_check`` the document itself is tried in full, and not only read. With
+    ``is_recovery`` the suspects have been cleared before, and are only integrated.
     """
 
     assumed_count: int
     suspect_count: int
-    is_check: bool
+    is_check: bool = False
+    is_recovery: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +110,20 @@ class Bench:
         """
         self._handle_as_clients_do()
 
-    def judge(self, suspect: Suspect) -> Verdict:
-        """Try an update; one that passes counts for those that come after it."""
+    def judge(self, suspect: Suspect, *, is_cleared: bool = False) -> Verdict:
+        """Try an update; one that passes counts for those that come after it.
+
+        One that ``is_cleared`` was inspected before, or tried: it is integrated, no more, for a
+        round may have thousands.
+        """
         try:
             findings = inspect(suspect.update)
             merged = crdt.merge([suspect.update])
-            _check_nesting(nesting(merged))
+            if not is_cleared:
+                _check_nesting(nesting(merged))
             pieces = crdt.cut(merged)
             is_news = self._integrate_mending(pieces)
-            depth = self._handle_as_clients_do()
+            depth = TYPE_NESTING_MAX if is_cleared else self._handle_as_clients_do()
             if findings.types:
                 _check_nesting(depth)
         except (UpdateRefused, crdt.IntegrationFailed) as error:

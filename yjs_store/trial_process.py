@@ -30,12 +30,17 @@ class TrialProcess:
         self.worker = WorkerProcess("yjs_store.trial_worker", "trial")
 
     async def judge(
-        self, stored: StoredDocument, assumed: Sequence[bytes], suspects: Sequence[Suspect]
+        self,
+        stored: StoredDocument,
+        assumed: Sequence[bytes],
+        suspects: Sequence[Suspect],
+        *,
+        is_recovery: bool = False,
     ) -> list[Verdict]:
         """Return verdicts for the first of the suspects, for one at least.
 
         Each is tried on top of those that passed before it. ``assumed`` is what is on its way
-        into the document and has been cleared elsewhere.
+        into the document and has been cleared elsewhere; with ``is_recovery`` all suspects have.
 
         Raises:
             Poisoned: the decoder fails on what is stored.
@@ -45,7 +50,8 @@ class TrialProcess:
         name = stored.sealed_head.head.name
         verdicts: list[Verdict] = []
         for is_second in (False, True):
-            talk = _Talk(stored, assumed, suspects)
+            order = Order(len(assumed), len(suspects), is_recovery=is_recovery)
+            talk = _Talk(order, stored, assumed, suspects)
             verdicts = talk.verdicts
             try:
                 await self.worker.ask(talk.run, TRIAL_TIMEOUT_S)
@@ -71,7 +77,7 @@ class TrialProcess:
             Damaged: what is stored is not what was written.
         """
         name = stored.sealed_head.head.name
-        talk = _Talk(stored, (), (), is_check=True)
+        talk = _Talk(Order(0, 0, is_check=True), stored, (), ())
         try:
             await self.worker.ask(talk.run, TRIAL_TIMEOUT_S)
         except WorkerFailed as error:
@@ -89,22 +95,21 @@ class _Talk:
 
     def __init__(
         self,
+        order: Order,
         stored: StoredDocument,
         assumed: Sequence[bytes],
         suspects: Sequence[Suspect],
-        *,
-        is_check: bool = False,
     ) -> None:
+        self._order = order
         self.suspects = suspects
         self.verdicts: list[Verdict] = []
         self.is_ready = False
         self._stored = stored
         self._assumed = assumed
-        self._is_check = is_check
 
     async def run(self, pipes: Pipes) -> None:
         """Send the job and read what comes of it; see ``trial_worker.work``."""
-        await pipes.send(Order(len(self._assumed), len(self.suspects), self._is_check))
+        await pipes.send(self._order)
         for message in job_messages(self._stored, None, 0):
             await pipes.send(message)
         for part in (*self._assumed, *self.suspects):

@@ -62,15 +62,15 @@ def work(order: Order, read: Read, write: Write) -> None:
     began_s = time.monotonic()
     for suspect in suspects:
         _bound_time(bound)
-        _write_verdict(_judge(bench, suspect), write)
+        _write_verdict(_judge(bench, suspect, order), write)
         if time.monotonic() - began_s > TRIAL_TURN_S:
             break
     write(None)
 
 
-def _judge(bench: Bench, suspect: Suspect) -> Verdict:
+def _judge(bench: Bench, suspect: Suspect, order: Order) -> Verdict:
     try:
-        return bench.judge(suspect)
+        return bench.judge(suspect, is_cleared=order.is_recovery)
     except MemoryError as error:
         return Failed(_words(error))
 

@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from yjs_store import crdt, format
-from yjs_store.document import Document
+from yjs_store.document import Beginning, Document
 from yjs_store.errors import DocumentFailed, Poisoned, StoreError, UpdateRefused
 from yjs_store.limits import TRIAL_WAITING_BYTES_MAX
+from yjs_store.mending import mend
 from yjs_store.records import Head, StoredDocument
 from yjs_store.retrying import Retrier, StorageState
 from yjs_store.submissions import Submission
-from yjs_store.trial import Passed, Suspect, Verdict, mend_beside
+from yjs_store.trial import Passed, Suspect, Verdict
 from yjs_store.trial_process import TrialProcess
 
 Load = Callable[[Head], Awaitable[StoredDocument]]
@@ -118,17 +119,17 @@ class Trials:
             stored = await self._retrier.run(lambda: self._load(document.head))
             while len(verdicts) < len(suspects):
                 rest = suspects[len(verdicts) :]
-                found = await self.process.judge(stored, passed, rest)
+                found = await self.process.judge(stored, passed, rest, is_recovery=True)
                 passed += _passed(rest, found)
                 verdicts += found
-            updates = await asyncio.to_thread(_begin_with, stored, passed, verdicts)
+            beginning = await asyncio.to_thread(_begin_with, stored, passed, verdicts)
         except (crdt.IntegrationFailed, UpdateRefused) as error:
             # It was no one of them alone.
             document.failed(DocumentFailed(document.name, str(error)))
         except StoreError as error:
             document.failed(error)
         else:
-            document.recover(updates, verdicts)
+            document.recover(beginning, verdicts)
 
     # ---- life -------------------------------------------------------------------------------
 
@@ -175,12 +176,14 @@ def assemble_cut(stored: StoredDocument) -> list[bytes]:
 
 def _begin_with(
     stored: StoredDocument, passed: Sequence[bytes], verdicts: Sequence[Verdict]
-) -> list[bytes]:
-    """Return what is durable in pieces, mended where what has passed needs that."""
-    updates = assemble_cut(stored)
-    if any(isinstance(verdict, Passed) and verdict.needs_mending for verdict in verdicts):
-        return mend_beside(updates, passed)
-    return updates
+) -> Beginning:
+    """Return what is durable in pieces, and what has passed, mended where that is needed."""
+    durable = assemble_cut(stored)
+    if not any(isinstance(verdict, Passed) and verdict.needs_mending for verdict in verdicts):
+        return Beginning(durable, [])
+    # One that has passed may itself be what must be mended beside one after it.
+    mended = mend([*durable, *passed])
+    return Beginning(mended[: len(durable)], mended[len(durable) :])
 
 
 def _as_suspects(submissions: Sequence[Submission]) -> list[Suspect]:

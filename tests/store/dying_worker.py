@@ -12,12 +12,12 @@ WORDS = ("SIGSEGV", "SIGABRT", "SIGKILL", "HANG", "BLOAT", "SLOW")
 _judge = Bench.judge
 
 
-def judge(bench: Bench, suspect: Suspect) -> Verdict:
+def judge(bench: Bench, suspect: Suspect, *, is_cleared: bool = False) -> Verdict:
     """Do what the update says, if it says anything."""
     for word in WORDS:
         if word.encode() in suspect.update:
             _act(word)
-    return _judge(bench, suspect)
+    return _judge(bench, suspect, is_cleared=is_cleared)
 
 
 def _act(word: str) -> None:

@@ -302,6 +302,88 @@ async def test_one_who_wrote_within_what_was_to_come_keeps_nobody_from_writing(
     assert len(recorder.receipts) == 1
 
 
+@pytest.mark.parametrize("repeats", [False, True])
+async def test_one_who_writes_within_what_comes_in_the_same_round_fails_nobody(
+    store: Store, document: Document, path: Path, repeats: bool
+) -> None:
+    """P5: neither is durable, and both have passed; the letter's author is not to blame."""
+    eve, ann, listener = Recorder(), Recorder(), Recorder()
+    document.listen(listener)
+    a, b = letters("ab", 7)
+    document.submit(CHILD_OF_A_LETTER, eve)
+    document.submit(a, ann, repeats=repeats)
+    await document.wait_settled()
+    assert [update for update, *_ in ann.receipts] == [a]
+    assert (listener.failures, document.error) == ([], None)
+    await document.append(b)
+    assert read(await document.whole()).text == "ab"
+    # P2: stored as it was sent, and read as stock Yjs reads it.
+    (_, row), _ = rows_of(path, "n")
+    assert (
+        crdt.difference(crdt.fold([CHILD_OF_A_LETTER])[1], crdt.diff(row, b"\x01\x07\x01")) is None
+    )
+    assert read(await store.load("n")).text == "ab"
+
+
+async def test_what_comes_while_a_round_is_tried_again_is_tried_in_its_turn(
+    store: Store, document: Document
+) -> None:
+    """P5: the next who makes the decoder fail must not be taken for a defect of the round."""
+    eve, ann, listener = Recorder(), Recorder(), Recorder()
+    document.listen(listener)
+    a, b, c = letters("abc", 7)
+    await document.append(a)
+    document.submit(CHILD_OF_A_LETTER, eve)
+    document.submit(b, ann)
+    while not store.trial_counts.recoveries:  # noqa: ASYNC110  (turns of the loop, no time)
+        await asyncio.sleep(0)
+    other_child = CHILD_OF_A_LETTER.replace(b"\x01\x08", b"\x01\x09", 1)
+    document.submit(other_child, eve)
+    document.submit(c, ann)
+    await document.wait_settled()
+    assert [update for update, _ in eve.refusals] == [CHILD_OF_A_LETTER, other_child]
+    assert [update for update, *_ in ann.receipts] == [b, c]
+    assert (listener.failures, document.error) == ([], None)
+    assert store.trial_counts.recoveries == 2
+    assert read(await document.whole()).text == "abc"
+
+
+async def test_a_decoder_that_fails_on_an_answer_takes_nobody_elses_receipt_along(
+    store: Store, document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P5: answers are made where rounds settle; the committer goes on, with the others too."""
+    listener, failures = Recorder(), list[DocumentFailed]()
+
+    def fail(replica: crdt.Replica, state_vector: bytes) -> bytes:
+        raise crdt.IntegrationFailed("whatever it is asked")
+
+    def answer() -> None:
+        with pytest.raises(DocumentFailed) as caught:
+            document.diff(EMPTY_STATE_VECTOR)
+        failures.append(caught.value)
+
+    document.listen(listener)
+    recorder = Recorder()
+    document.submit(letters("a")[0], recorder)
+    async with store.document("other") as other:
+        with monkeypatch.context() as patch:
+            patch.setattr(crdt.Replica, "diff", fail)
+            while document._round is None:  # noqa: ASYNC110  (turns of the loop, no time)
+                await asyncio.sleep(0)
+            document.when_durable(answer)
+            await other.append(letters("b")[0])
+            await asyncio.gather(document.wait_settled(), return_exceptions=True)
+        assert len(failures) == 1
+        assert listener.failures == failures
+        # What is durable has its receipt; whoever opens it again finds it.
+        assert len(recorder.receipts) == 1
+        assert recorder.refusals == []
+        async with store.document("n") as again:
+            assert again is not document
+            assert read(await again.whole()).text == "a"
+        assert (await other.append(letters("c", 9)[0])).seq == 2
+
+
 async def test_a_round_on_which_the_decoder_fails_again_fails_its_document(
     store: Store, document: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:

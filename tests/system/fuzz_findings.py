@@ -71,16 +71,19 @@ HALF_OF_A_CHARACTER = (
     bytes.fromhex("01014d06844d05056c6174657200"),
 )
 
-# Structs in client 7's clocks 2 to 5, which it has not written yet, and which will be letters.
-PARENTS_THAT_ARE_NO_TYPES = tuple(
-    bytes.fromhex(f"0101{client:02x}00{head}")
-    for client, head in (
-        (0x0B, "04000702016400"),
-        (0x0C, "24000703016b016400"),
-        (0x0D, "0700070400" + "00"),
-        (0x0E, "08000705017e00"),
+
+def children_of(client: int) -> tuple[bytes, ...]:
+    """Structs within a client's clocks 2 to 5, which will be letters; each by another client."""
+    return tuple(
+        b"\x01\x01" + bytes([own, 0]) + head + _number(client) + rest
+        for own, head, rest in (
+            (0x0B, b"\x04\x00", b"\x02\x01d\x00"),
+            (0x0C, b"\x24\x00", b"\x03\x01k\x01d\x00"),
+            (0x0D, b"\x07\x00", b"\x04\x00\x00"),
+            (0x0E, b"\x08\x00", b"\x05\x01~\x00"),
+        )
     )
-)
+
 
 # Ranges that overlap and go backwards, and then the text that they delete.
 DELETES_IN_DISORDER = (
