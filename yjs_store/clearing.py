@@ -6,6 +6,7 @@ that takes no time that others would notice; the rest must be tried in the trial
 
 from yjs_store.inspection import TooMuchToInspect, inspect, is_plain
 from yjs_store.limits import (
+    DELETES_INLINE_MAX,
     INLINE_BYTES_MAX,
     INLINE_WORK_MAX,
     TYPE_BYTES_MIN,
@@ -28,7 +29,9 @@ class Clearing:
         self._types_since_trial = 0
 
     def clear(self, update: bytes) -> int | None:
-        """Return how many structs an update has that may be integrated; None if it must be tried.
+        """Return what an update has that may be integrated; None if it must be tried.
+
+        That is the number of its structs and of the clocks that it deletes.
 
         Raises:
             UpdateRefused: it may not be integrated at all.
@@ -41,12 +44,14 @@ class Clearing:
             findings = inspect(update, INLINE_WORK_MAX)
         except TooMuchToInspect:
             return None
+        if findings.deletes > DELETES_INLINE_MAX:
+            return None
         if findings.types:
             if self._nesting + findings.types > TYPE_NESTING_MAX:
                 return None
             self._nesting += findings.types
             self._types_since_trial += findings.types
-        return findings.structs
+        return findings.structs + findings.deletes
 
     def begin_trial(self) -> None:
         """Hear that what has been cleared until now is looked at by a trial."""

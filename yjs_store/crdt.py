@@ -20,10 +20,10 @@ from yjs_store.limits import (
     PENDING_SCAN_BYTES,
     PENDING_SCAN_UPDATES,
     SLICE_STRUCTS,
-    STRUCT_BYTES_MIN,
 )
 from yjs_store.mending import mend
 from yjs_store.pairs import Clocks, Pairs
+from yjs_store.plain_updates import is_plain
 from yjs_store.slicing import slices
 from yjs_store.update_v1 import (
     Ranges,
@@ -112,9 +112,10 @@ def diff(update: bytes, state_vector: bytes) -> bytes:
 def cut(update: bytes) -> list[bytes]:
     """Return the content of an update in pieces, in an order that integrates each in a moment.
 
-    A Doc joins the structs of one update in time quadratic to their number.
+    A Doc joins the structs of one update in time quadratic to their number; what an update
+    deletes takes its time, too, and a few bytes delete everything.
     """
-    if len(update) <= SLICE_STRUCTS * STRUCT_BYTES_MIN:
+    if is_plain(update):
         return [update]
     try:
         return slices(update, SLICE_STRUCTS)

@@ -51,12 +51,14 @@ class Findings:
     """What is in an update: structs (gaps too), clients, shared types, depth of its values.
 
     ``value_depth`` counts arrays and objects within each other; 0 says that there are none.
+    ``deletes`` are the clocks that it deletes.
     """
 
     structs: int
     clients: int
     types: int
     value_depth: int
+    deletes: int = 0
 
 
 def inspect(update: bytes, work_max: int | None = None) -> Findings:
@@ -86,7 +88,7 @@ def inspect(update: bytes, work_max: int | None = None) -> Findings:
 class _Inspector:
     """One look at one update."""
 
-    __slots__ = ("_reader", "_structs", "_types", "_values", "_work_max")
+    __slots__ = ("_deletes", "_reader", "_structs", "_types", "_values", "_work_max")
 
     def __init__(self, reader: Reader, work_max: int | None) -> None:
         self._reader = reader
@@ -94,6 +96,7 @@ class _Inspector:
         self._values = ValueCounter(work_max)
         self._structs = 0
         self._types = 0
+        self._deletes = 0
 
     def inspect(self) -> Findings:
         reader = self._reader
@@ -109,7 +112,8 @@ class _Inspector:
         self._read_deletes()
         if reader.left():
             raise UpdateRefused(f"{reader.left()} bytes follow its end")
-        return Findings(self._structs, len(clients), self._types, self._values.depth)
+        depth = self._values.depth
+        return Findings(self._structs, len(clients), self._types, depth, self._deletes)
 
     def _count(self, what: str, count_max: int) -> int:
         count = self._reader.number()
@@ -191,6 +195,7 @@ class _Inspector:
                     raise UpdateRefused(f"a clock is above {UPDATE_CLOCK_MAX}")
                 if not length:
                     raise UpdateRefused("a range of deletes has no length")
+                self._deletes += length
 
     # ---- contents: each returns how many clocks it takes ----------------------------------------
 

@@ -63,6 +63,11 @@ JOURNAL_ROW_BYTES_MAX: Final = 3 * MIB // 2
 ROW_STRUCTS_MAX: Final = 2048
 # Structs of one piece of an update that is integrated piece by piece: 256 take 0.1 ms.
 SLICE_STRUCTS: Final = 256
+# Clocks that one update may delete in the event loop and as a journal row. A struct that is
+# deleted takes longer the more there are: 5 us in a document of 700,000. What deletes more is
+# tried, goes into a snapshot, and is carried out in pieces of the second number.
+DELETES_INLINE_MAX: Final = 4096
+SLICE_DELETES: Final = 1024
 # The least that a struct takes in an update.
 STRUCT_BYTES_MIN: Final = 2
 # The least that a struct takes that is a type within another: kind, its parent, which type.
@@ -85,6 +90,8 @@ TRIAL_WAITING_BYTES_MAX: Final = 512 * MIB
 # ten times what honest ones need. Who is refused for it took this much, once for a connection.
 TRIAL_CPU_S: Final = 5
 TRIAL_CPU_BYTES_PER_S: Final = 2 * MIB
+# Of that, what deleting the document again may take, the oldest of it first.
+TRIAL_DELETING_S: Final = 1.0
 # Only what neither works nor ends takes this long: a process that somebody has stopped.
 TRIAL_TIMEOUT_S: Final = 300.0
 # Memory of the trial process: Python and the libraries; and a struct of three bytes takes some
@@ -237,6 +244,8 @@ assert UPDATE_BYTES_MAX < SNAPSHOT_BYTES_MAX
 assert INLINE_BYTES_MAX <= JOURNAL_ROW_BYTES_MAX <= UPDATE_BYTES_MAX <= TRIAL_WAITING_BYTES_MAX
 assert FOLD_UPDATES_MAX <= ROW_STRUCTS_MAX
 assert INLINE_WORK_MAX <= ROW_STRUCTS_MAX
+assert SLICE_DELETES <= DELETES_INLINE_MAX
+assert TRIAL_DELETING_S < TRIAL_CPU_S
 assert TRIAL_STACK_BYTES < SERVER_STACK_BYTES
 assert RETRY_FIRST_S <= RETRY_MAX_S
 assert SESSIONS_PER_USER_MAX < SESSIONS_MAX

@@ -9,8 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from yjs_store.errors import UpdateRefused
+from yjs_store.limits import SLICE_DELETES
 from yjs_store.update_reader import Reader
-from yjs_store.update_v1 import Id, read_place, read_struct, var_uint
+from yjs_store.update_v1 import (
+    Id,
+    Ranges,
+    read_delete_set,
+    read_place,
+    read_struct,
+    var_uint,
+    write_deletes,
+)
 
 _EMPTY_DELETE_SET = b"\x00"
 
@@ -19,7 +28,8 @@ def slices(update: bytes, structs_max: int) -> list[bytes]:
     """Return updates of at most ``structs_max`` structs each, with the same content together.
 
     Applied in this order, none waits for a later one, unless structs wait for each other. The
-    delete set comes last.
+    deletes come last, in pieces of SLICE_DELETES clocks, the newest first: what is within a type
+    goes before it.
 
     Raises:
         UpdateRefused: the bytes are not an update that ``inspect`` passes.
@@ -29,7 +39,8 @@ def slices(update: bytes, structs_max: int) -> list[bytes]:
         runs = _read_runs(reader)
     except (IndexError, KeyError, UnicodeDecodeError) as error:
         raise UpdateRefused(f"not an update of a known form: {error!r}") from error
-    if sum(len(run.starts) - 1 for run in runs.values()) <= structs_max:
+    deletes = _slice_deletes(update, reader)
+    if sum(len(run.starts) - 1 for run in runs.values()) <= structs_max and len(deletes) < 2:
         return [update]
     pieces: list[bytes] = []
     piece: dict[int, tuple[int, int]] = {}
@@ -43,10 +54,36 @@ def slices(update: bytes, structs_max: int) -> list[bytes]:
             piece, count = {}, 0
     if piece:
         pieces.append(_write(update, runs, piece))
-    deletes = update[reader.position :]
-    if deletes != _EMPTY_DELETE_SET:
-        pieces.append(b"\x00" + deletes)
-    return pieces
+    return pieces + deletes
+
+
+def _slice_deletes(update: bytes, reader: Reader) -> list[bytes]:
+    """Return the delete set, at which the reader is, as updates; as it is when it is small."""
+    start = reader.position
+    deletes = read_delete_set(reader)
+    if sum(end - begin for ranges in deletes.values() for begin, end in ranges) <= SLICE_DELETES:
+        written = update[start:]
+        return [] if written == _EMPTY_DELETE_SET else [b"\x00" + written]
+    return [write_deletes(piece) for piece in _delete_pieces(deletes)]
+
+
+def _delete_pieces(deletes: Ranges) -> Iterator[Ranges]:
+    """Yield pieces of at most SLICE_DELETES clocks, of each client the newest first."""
+    piece: Ranges = {}
+    room = SLICE_DELETES
+    for client, ranges in deletes.items():
+        for begin, end in reversed(ranges):
+            left = end
+            while begin < left:
+                first = max(begin, left - room)
+                piece.setdefault(client, []).insert(0, (first, left))
+                room -= left - first
+                left = first
+                if not room:
+                    yield piece
+                    piece, room = {}, SLICE_DELETES
+    if piece:
+        yield piece
 
 
 @dataclass(slots=True)

@@ -30,7 +30,8 @@ class Sender(Protocol):
 class Submission(NamedTuple):
     """An update that was handed in, and by whom.
 
-    ``found`` is what its trial found, or how many structs were seen in it; None when it is plain.
+    ``found`` is what its trial found, or how many structs and deletes were seen in it; None when
+    it is plain.
     """
 
     update: bytes
@@ -40,7 +41,7 @@ class Submission(NamedTuple):
 
     @property
     def structs(self) -> int:
-        """How many structs it has at most."""
+        """How many structs it has, and clocks that it deletes; of a plain one, nearly."""
         if self.found is None:
             return 1
         return self.found.structs if isinstance(self.found, Passed) else self.found

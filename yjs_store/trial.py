@@ -5,15 +5,17 @@ been through all that will be done with it: inspected in full, merged, integrate
 durable, encoded, decoded again as other clients do, and deleted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from yjs_store import crdt
 from yjs_store.errors import UpdateRefused
 from yjs_store.inspection import inspect
 from yjs_store.limits import (
+    DELETES_INLINE_MAX,
     JOURNAL_ROW_BYTES_MAX,
     ROW_STRUCTS_MAX,
+    TRIAL_DELETING_S,
     TYPE_NESTING_MAX,
 )
 from yjs_store.mending import mend
@@ -81,14 +83,15 @@ class Ready:
 class Bench:
     """A copy of a document on which one update after the other is tried."""
 
-    def __init__(self, updates: Sequence[bytes]) -> None:
-        """Start from what is durable.
+    def __init__(self, updates: Sequence[bytes], cpu_s: Callable[[], float] = lambda: 0.0) -> None:
+        """Start from what is durable; ``cpu_s`` says how much time the process has worked.
 
         Raises:
             IntegrationFailed: the decoder failed on that.
         """
         self._updates = [piece for update in updates for piece in crdt.cut(update)]
         self.is_mended = False
+        self._cpu_s = cpu_s
         self._replica = crdt.Replica(self._updates)
         self._replica.content()
 
@@ -134,10 +137,12 @@ class Bench:
             merged=None if merged == suspect.update else merged,
             needs_mending=self.is_mended,
             pieces=() if len(pieces) == 1 else tuple(pieces),
-            is_large=len(merged) > JOURNAL_ROW_BYTES_MAX or findings.structs > ROW_STRUCTS_MAX,
+            is_large=len(merged) > JOURNAL_ROW_BYTES_MAX
+            or findings.structs > ROW_STRUCTS_MAX
+            or findings.deletes > DELETES_INLINE_MAX,
             is_news=is_news or not suspect.repeats,
             nesting=depth,
-            structs=findings.structs,
+            structs=findings.structs + findings.deletes,
         )
 
     def _integrate(self, pieces: Sequence[bytes]) -> bool:
@@ -162,13 +167,20 @@ class Bench:
     def _handle_as_clients_do(self) -> int:
         """Encode, decode and delete everything; return how deep types are nested.
 
+        Deleting takes time quadratic to a document: of a large one TRIAL_DELETING_S must do, from
+        its beginning on, with what is within. How deep that goes is bounded elsewhere.
+
         Raises:
             UpdateRefused, IntegrationFailed: the decoder failed on the way.
         """
         whole = self._replica.diff(crdt.EMPTY_STATE_VECTOR)
         other = crdt.Replica([whole])
         other.content()
-        other.integrate(crdt.delete_everything(other.state_vector()))
+        began_s = self._cpu_s()
+        for piece in reversed(crdt.cut(crdt.delete_everything(other.state_vector()))):
+            other.integrate(piece)
+            if self._cpu_s() - began_s > TRIAL_DELETING_S:
+                break
         other.content()
         return nesting(whole)
 

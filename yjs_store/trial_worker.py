@@ -46,7 +46,7 @@ def work(order: Order, read: Read, write: Write) -> None:
     _lower(resource.RLIMIT_DATA, _memory_bytes(bound))
     _bound_time(bound)
     try:
-        bench = Bench(format.assemble(stored)[1])
+        bench = Bench(format.assemble(stored)[1], time.process_time)
         del stored
         for update in assumed:
             bench.assume(update)

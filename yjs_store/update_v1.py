@@ -49,7 +49,7 @@ def read_ranges(update: bytes) -> tuple[Ranges, Ranges]:
                 if not is_gap and length:
                     structs.setdefault(client, []).append((clock, clock + length))
                 clock += length
-        deletes = _read_delete_set(reader)
+        deletes = read_delete_set(reader)
     except (IndexError, KeyError, UnicodeDecodeError, struct.error) as error:
         raise UpdateRefused(f"not an update of a known form: {error!r}") from error
     return {client: joined(ranges) for client, ranges in structs.items()}, deletes
@@ -301,7 +301,12 @@ _ANY_WITH_LENGTH: Final = (116, 119)
 _ANY_FIXED: Final = {122: 8, 123: 8, 124: 4, 127: 0, 126: 0, 121: 0, 120: 0}
 
 
-def _read_delete_set(reader: Reader) -> Ranges:
+def read_delete_set(reader: Reader) -> Ranges:
+    """Read a delete set.
+
+    Raises:
+        IndexError, UpdateRefused: it is not of a known form.
+    """
     deletes: Ranges = {}
     _read_deletes_into(reader, deletes)
     return {client: joined(ranges) for client, ranges in deletes.items()}

@@ -73,7 +73,10 @@ HONEST: Final = {
     "gap": (one(skip(5), LETTERS), Findings(2, 1, 0, 0)),
     "collected": (one(gc(5)), Findings(1, 1, 0, 0)),
     "deleted": (one(item(deleted(5))), Findings(1, 1, 0, 0)),
-    "deletes": (update(deletes=delete_set((7, [(0, 1), (5, 2)]), (8, []))), Findings(0, 0, 0, 0)),
+    "deletes": (
+        update(deletes=delete_set((7, [(0, 1), (5, 2)]), (8, []))),
+        Findings(0, 0, 0, 0, 3),
+    ),
     "two clients": (update(run(7, 0, [LETTERS]), run(8, 3, [LETTERS])), Findings(2, 2, 0, 0)),
     "a format": (one(item(formatting("bold", True))), Findings(1, 1, 0, 0)),
     "a link": (one(item(formatting("link", {"href": "[{"}))), Findings(1, 1, 0, 1)),

@@ -5,6 +5,7 @@ import pytest
 from yjs_store import UpdateRefused
 from yjs_store.clearing import Clearing
 from yjs_store.limits import (
+    DELETES_INLINE_MAX,
     INLINE_BYTES_MAX,
     INLINE_WORK_MAX,
     TYPE_BYTES_MIN,
@@ -14,6 +15,8 @@ from yjs_store.limits import (
 from .editing import letters
 from .poison import DEEP_VALUE, nested_types, one_key_each, paste
 from .test_crdt import NOT_UPDATES
+from .update_builder import delete_set
+from .update_builder import update as deleting
 
 
 @pytest.mark.parametrize("update", [*letters("ab"), paste("x" * 1000)])
@@ -66,3 +69,12 @@ def test_what_a_trial_measured_counts_with_what_came_since() -> None:
 
 def test_no_type_takes_less_than_is_reckoned_with() -> None:
     assert len(nested_types(10_000)) / 10_000 >= TYPE_BYTES_MIN
+
+
+def test_deleting_counts_like_structs_and_much_of_it_must_be_tried() -> None:
+    """A few bytes delete everything: what gathers into one row is bounded by what it deletes."""
+    clearing = Clearing(0)
+    some = deleting(deletes=delete_set((7, [(0, 100), (200, 50)])))
+    assert clearing.clear(some) == 150
+    assert clearing.clear(deleting(deletes=delete_set((7, [(0, DELETES_INLINE_MAX)])))) is not None
+    assert clearing.clear(deleting(deletes=delete_set((7, [(0, DELETES_INLINE_MAX + 1)])))) is None

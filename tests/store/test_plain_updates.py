@@ -33,7 +33,8 @@ from .update_builder import (
 )
 from .update_builder import letters as letters_content
 
-PLAIN_FINDINGS = (Findings(1, 1, 0, 0), Findings(0, 0, 0, 0))
+# A struct and some deletes, three ranges of three.
+PLAIN_FINDINGS = [Findings(one, one, 0, 0, deletes) for one in (0, 1) for deletes in range(10)]
 A = letters_content("a")
 
 
@@ -41,7 +42,7 @@ A = letters_content("a")
 def test_typing_and_erasing_is_plain(client_id: int) -> None:
     editor = Editor(client_id)
     typed = [*editor.write_letters("hello"), editor.write("y", 2), editor.write("ab", 0)]
-    typed += [editor.erase(1, 2), editor.erase(2, 4)]
+    typed += [editor.erase(1, 2), editor.erase(2, 3)]
     assert all(map(is_plain, typed))
     assert all(map(is_plain, letters("a" * 20_000, client_id)))
 
@@ -53,8 +54,17 @@ def test_a_few_characters_are_plain(string: str) -> None:
 
 
 def test_typing_over_a_selection_is_plain() -> None:
-    deletes = delete_set((8, [(0, 1), (5, 9), (20, 2)]))
+    deletes = delete_set((8, [(0, 1), (5, 3), (20, 2)]))
     assert is_plain(update(run(7, 300, [item(A, origin=(7, 299))]), deletes=deletes))
+
+
+@pytest.mark.parametrize("length", [4, 127, 128, 2**21])
+def test_deleting_more_than_a_few_is_not_plain(length: int) -> None:
+    """It takes time, in a large document, and a row may have thousands of plain updates."""
+    for start in (0, 5):
+        deletes = delete_set((8, [(0, 1), (start, length)]))
+        assert not is_plain(update(deletes=deletes))
+        assert not is_plain(update(run(7, 0, [item(A)]), deletes=deletes))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from yjs_store import UpdateRefused, crdt
 from yjs_store.inspection import inspect, slices
+from yjs_store.limits import SLICE_DELETES, SLICE_STRUCTS
 
 from .editing import read
 from .histories import delivered_histories
@@ -103,3 +104,25 @@ def test_what_is_small_is_not_cut() -> None:
 def test_what_is_no_update_is_refused(bad: bytes) -> None:
     with pytest.raises(UpdateRefused):
         slices(bad, 1)
+
+
+def test_what_is_deleted_is_cut_too_the_newest_first() -> None:
+    """A few bytes delete everything, which a document does in a time that others would notice."""
+    most = 2 * SLICE_DELETES + 5
+    whole = update(
+        run(9, 0, [item(letters("x"))]), deletes=delete_set((7, [(0, most)]), (8, [(3, 2), (9, 1)]))
+    )
+    pieces = slices(whole, 10)
+    assert len(pieces) == 4
+    assert inspect(pieces[0]).structs == 1
+    deleted = [inspect(piece).deletes for piece in pieces[1:]]
+    assert deleted == [SLICE_DELETES, SLICE_DELETES, 8]
+    assert crdt.parse_delete_set(pieces[1]) == {7: [(most - SLICE_DELETES, most)]}
+    assert crdt.parse_delete_set(pieces[3]) == {7: [(0, 5)], 8: [(3, 5), (9, 10)]}
+    assert ids_of(pieces) == ids_of([whole])
+    assert crdt.cut(whole) == slices(whole, SLICE_STRUCTS)
+
+
+def test_few_deletes_stay_with_their_structs() -> None:
+    whole = update(run(9, 0, [item(letters("x"))]), deletes=delete_set((7, [(0, SLICE_DELETES)])))
+    assert slices(whole, 1) == [whole]

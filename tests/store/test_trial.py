@@ -3,7 +3,13 @@
 import pytest
 
 from yjs_store import crdt
-from yjs_store.limits import JOURNAL_ROW_BYTES_MAX, ROW_STRUCTS_MAX, TYPE_NESTING_MAX
+from yjs_store.limits import (
+    DELETES_INLINE_MAX,
+    JOURNAL_ROW_BYTES_MAX,
+    ROW_STRUCTS_MAX,
+    TRIAL_DELETING_S,
+    TYPE_NESTING_MAX,
+)
 from yjs_store.trial import Bench, Failed, Passed, Suspect
 
 from .editing import Editor, letters, read
@@ -115,3 +121,27 @@ def test_pending_is_kept_in_what_is_tried() -> None:
     bench = Bench([c])
     judged(bench, a)
     assert read(bench._replica.diff(crdt.EMPTY_STATE_VECTOR), b).text == "abc"
+
+
+@pytest.mark.parametrize(("more", "is_large"), [(0, False), (1, True)])
+def test_deleting_very_much_is_large(more: int, is_large: bool) -> None:
+    """A row of a few bytes would take as long at each load."""
+    bench = Bench([paste("x" * (DELETES_INLINE_MAX + more))])
+    whole = crdt.delete_everything(bench._replica.state_vector())
+    verdict = judged(bench, whole)
+    assert (verdict.is_large, verdict.structs) == (is_large, DELETES_INLINE_MAX + more)
+    assert len(verdict.pieces) == 4 + more
+    assert crdt.difference(crdt.fold([whole])[1], crdt.merge(verdict.pieces)) is None
+
+
+def test_deleting_again_what_is_there_takes_no_longer_than_it_may() -> None:
+    """P5: in a large document it takes longer than its clients should wait, or than it may."""
+    document = paste("x" * 10 * DELETES_INLINE_MAX)
+    asked: list[float] = []
+
+    def cpu_s() -> float:
+        asked.append(0.6 * TRIAL_DELETING_S * len(asked))
+        return asked[-1]
+
+    judged(Bench([document], cpu_s), letters("a")[0])
+    assert len(asked) == 3, "the beginning, and two pieces of forty"
