@@ -106,10 +106,15 @@ async def test_states_that_a_stock_client_repeats_after_others_do_not_close_it(
     assert [e for e in (await stock.status())["history"] if e["event"] == "connection-close"] == []
 
 
-async def test_deletes_in_disorder_mean_the_same_to_all(
+async def test_deletes_in_disorder_reach_only_what_their_author_wrote(
     node: NodeProcess, server: RunningServer
 ) -> None:
-    """P5. Yjs keeps deletes that wait by their differences, which must not be negative."""
+    """Yjs keeps deletes that wait by their differences, which must not be negative: what waits in
+    disorder deletes something else there. That is only of the clocks of the same author; everybody
+    else's text stays, and whoever comes later gets them in order and agrees with the server.
+
+    They are not refused: `merge_updates` writes such, so honest pycrdt clients send them.
+    """
     ranges, text = DELETES_IN_DISORDER
     stock = await node.join("ann", server.url, "disorder")
     async with Peer.join(server.url, "disorder") as bystander:
@@ -118,9 +123,17 @@ async def test_deletes_in_disorder_mean_the_same_to_all(
                 await sender.send_update(update)
                 await sender.insert(0, "|")
                 await sender.until(lambda s=sender: s.closed or len(s.text) > 0, "an answer")
+        await stock.edit(step("insert", "text", at=0, text="begin "))
+        await bystander.until(lambda: "begin " in bystander.text, "the beginning")
         await bystander.insert(0, "end ")
         await bystander.until(lambda: "end " in bystander.text, "the end")
-        await stock.wait(content={"text": bystander.text})
+        later = await node.join("bob", server.url, "disorder")
+        await later.wait(content={"text": bystander.text})
+        whole = (await node.summarize(*bystander.updates))["text"]
+        assert all(own in whole for own in ("begin ", "end "))
+    for one in (stock, later):
+        events = (await one.status())["history"]
+        assert [each for each in events if each["event"] == "connection-close"] == []
 
 
 def _whole(text: str) -> str:
