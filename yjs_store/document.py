@@ -293,10 +293,17 @@ class Document:
 
         Whoever reads the stored document after this call has what was durable before.
         """
+        return self.begin_measuring(), self._suspects.begin()
+
+    def begin_measuring(self) -> list[bytes]:
+        """Return what is on its way into the document; see ``begin_trial``."""
         taken = self._round.taken if self._round is not None else []
         self._clearing.begin_trial()
-        suspects = self._suspects.begin()
-        return [submission.update for submission in (*taken, *self._gathered)], suspects
+        return [submission.update for submission in (*taken, *self._gathered)]
+
+    def end_measuring(self, nesting: int) -> None:
+        """Hear how deep types are nested in what is stored and was on its way."""
+        self._clearing.end_trial(nesting)
 
     def end_trial(self, suspects: Sequence[Submission], verdicts: Sequence[Verdict]) -> None:
         """Hear the verdicts on the first of what ``begin_trial`` returned; at least one."""

@@ -92,6 +92,9 @@ TRIAL_CPU_S: Final = 5
 TRIAL_CPU_BYTES_PER_S: Final = 2 * MIB
 # Of that, what deleting the document again may take, the oldest of it first.
 TRIAL_DELETING_S: Final = 1.0
+# A document above this is measured when it is loaded, before somebody's first type waits for a
+# trial of all of it: below, that takes less than a fifth of a second.
+MEASURE_BYTES_MIN: Final = 256 * KIB
 # Only what neither works nor ends takes this long: a process that somebody has stopped.
 TRIAL_TIMEOUT_S: Final = 300.0
 # Memory of the trial process: Python and the libraries; and a struct of three bytes takes some

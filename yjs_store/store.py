@@ -31,6 +31,7 @@ from yjs_store.keeper import Keeper
 from yjs_store.limits import (
     KIB,
     LIST_PAGE_MAX,
+    MEASURE_BYTES_MIN,
     SCRUB_BYTES_PER_S,
 )
 from yjs_store.names import check_name
@@ -136,7 +137,7 @@ class Store:
         if stored is not None:
             await self._vouching.check(stored)
             head, updates = await _assemble(stored)
-        return Document(
+        document = Document(
             head,
             updates,
             self._committer,
@@ -145,6 +146,9 @@ class Store:
             self._guard.take,
             self._trials,
         )
+        if head.journal_bytes + head.snapshot_bytes > MEASURE_BYTES_MIN:
+            self._trials.measure(document)
+        return document
 
     async def _load_for_trial(self, live: Head) -> StoredDocument:
         """Read what is stored of an open document; of a new one, that it is empty."""

@@ -77,7 +77,12 @@ Verdict = Passed | Failed
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Word that the document is read, and that the first update is begun."""
+    """Word that the document is read, and that the first update is begun.
+
+    Where there is none to be tried: ``nesting``, how deep the types of the document are nested.
+    """
+
+    nesting: int | None = None
 
 
 class Bench:
@@ -104,6 +109,14 @@ class Bench:
             self._begin_anew()
         else:
             self._updates += pieces
+
+    def nesting(self) -> int:
+        """Return how deep types are nested in the document.
+
+        Raises:
+            IntegrationFailed, UpdateRefused: the decoder failed on it.
+        """
+        return nesting(self._replica.diff(crdt.EMPTY_STATE_VECTOR))
 
     def check(self) -> None:
         """Do with the document as it is all that is done with documents.

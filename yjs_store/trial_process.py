@@ -68,6 +68,20 @@ class TrialProcess:
                 break
         return verdicts
 
+    async def measure(self, stored: StoredDocument, assumed: Sequence[bytes]) -> int | None:
+        """Return how deep types are nested in a document; None when that was not found out.
+
+        Raises:
+            Damaged: what is stored is not what was written.
+            Poisoned: the decoder fails on it.
+        """
+        talk = _Talk(Order(len(assumed), 0), stored, assumed, ())
+        try:
+            await self.worker.ask(talk.run, TRIAL_TIMEOUT_S)
+        except WorkerFailed:
+            return None
+        return talk.nesting
+
     async def check(self, stored: StoredDocument) -> None:
         """Return when the document can be read, encoded and deleted.
 
@@ -104,6 +118,7 @@ class _Talk:
         self.suspects = suspects
         self.verdicts: list[Verdict] = []
         self.is_ready = False
+        self.nesting: int | None = None
         self._stored = stored
         self._assumed = assumed
 
@@ -121,6 +136,7 @@ class _Talk:
             raise Poisoned(self._stored.sealed_head.head.name, answer.reason)
         assert isinstance(answer, Ready), "a job begins with word of its document"
         self.is_ready = True
+        self.nesting = answer.nesting
         while (answer := await pipes.receive()) is not None:
             verdict, piece_count = answer
             if isinstance(verdict, Passed):

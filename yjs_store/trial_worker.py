@@ -52,13 +52,14 @@ def work(order: Order, read: Read, write: Write) -> None:
             bench.assume(update)
         if order.is_check:
             bench.check()
+        nesting = None if suspects or order.is_check else bench.nesting()
     except StoreError as error:
         write(error)
         return
     except (crdt.IntegrationFailed, MemoryError) as error:
         write(Failed(_words(error)))
         return
-    write(Ready())
+    write(Ready(nesting))
     began_s = time.monotonic()
     for suspect in suspects:
         _bound_time(bound)

@@ -5,6 +5,7 @@ its clients wait.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
@@ -40,6 +41,7 @@ class Trials:
         self._load = load
         self._waiting: dict[Document, None] = {}
         self._recovering: dict[Document, None] = {}
+        self._unmeasured: dict[Document, None] = {}
         self._waiting_bytes = 0
         self._trials = self._recoveries = 0
         self._task: asyncio.Task[None] | None = None
@@ -68,6 +70,11 @@ class Trials:
         self._recovering.setdefault(document)
         self._wake()
 
+    def measure(self, document: Document) -> None:
+        """Find out how deep the types of a document are nested, when nobody waits for a trial."""
+        self._unmeasured.setdefault(document)
+        self._wake()
+
     def _wake(self) -> None:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="yjs-store-trials")
@@ -75,11 +82,15 @@ class Trials:
     # ---- the task ---------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        while self._recovering or self._waiting:
-            queue, work = (
-                (self._recovering, self._recover)
-                if self._recovering
-                else (self._waiting, self._try)
+        while self._recovering or self._waiting or self._unmeasured:
+            queue, work = next(
+                (queue, work)
+                for queue, work in (
+                    (self._recovering, self._recover),
+                    (self._waiting, self._try),
+                    (self._unmeasured, self._measure),
+                )
+                if queue
             )
             document = next(iter(queue))
             del queue[document]
@@ -108,6 +119,15 @@ class Trials:
             document.fail_trial(suspects, error)
         else:
             document.end_trial(suspects, verdicts)
+
+    async def _measure(self, document: Document) -> None:
+        """Measure a document; where that fails, its next trial says why, and of whom."""
+        assumed = document.begin_measuring()
+        with contextlib.suppress(StoreError):
+            stored = await self._load(document.head)
+            nesting = await self.process.measure(stored, assumed)
+            if nesting is not None:
+                document.end_measuring(nesting)
 
     async def _recover(self, document: Document) -> None:
         """Find out what of a round the decoder fails on, and let the document go on without it."""
@@ -145,6 +165,7 @@ class Trials:
     def begin_closing(self) -> None:
         """From now on give up, aloud, what storage does not give in a few attempts."""
         self._retrier.is_closing = True
+        self._unmeasured.clear()
 
     @property
     def is_busy(self) -> bool:

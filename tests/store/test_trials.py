@@ -20,7 +20,7 @@ from yjs_store import (
     trials,
 )
 from yjs_store.crdt import EMPTY_UPDATE
-from yjs_store.limits import INLINE_WORK_MAX
+from yjs_store.limits import INLINE_WORK_MAX, MEASURE_BYTES_MIN, TYPE_NESTING_MAX
 
 from .dying_worker import MODULE
 from .editing import Editor, letters, read
@@ -34,6 +34,7 @@ from .poison import (
     nested_types,
     one_key_each,
     one_letter_each,
+    paste,
 )
 from .stores import Failing, Gate, Recorder, WatchedBackend, rows_of, store_over, submit
 
@@ -195,6 +196,19 @@ async def test_types_are_measured_and_go_on(store: Store, document: Document) ->
     recorder = await submit(document, *flat)
     assert len(recorder.receipts) == 12
     assert 0 < store.trial_counts.trials < 12
+
+
+async def test_a_large_document_is_measured_when_it_is_loaded(path: Path) -> None:
+    """Nobody's first type waits for a trial of the whole."""
+    async with store_over(WatchedBackend(path)) as store:
+        await store.append("large", paste("x" * MEASURE_BYTES_MIN))
+        await store.append("large", nested_types(TYPE_NESTING_MAX - 2, client=5))
+    async with store_over(WatchedBackend(path)) as store, store.document("large") as document:
+        await store.wait_settled()
+        await document.append(nested_types(2, client=6))
+        assert store.trial_counts.trials == 0
+        await document.append(nested_types(1, client=7))
+        assert store.trial_counts.trials == 1, "the bound is what was measured, not nothing"
 
 
 def crdt_map() -> object:
