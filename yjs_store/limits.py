@@ -68,6 +68,8 @@ SLICE_STRUCTS: Final = 256
 # tried, goes into a snapshot, and is carried out in pieces of the second number.
 DELETES_INLINE_MAX: Final = 4096
 SLICE_DELETES: Final = 1024
+# Clocks up to which deletes are cut, of one client and of one update: a range may say 2^31.
+DELETES_CUT_MAX: Final = 4 * MIB
 # The least that a struct takes in an update.
 STRUCT_BYTES_MIN: Final = 2
 # The least that a struct takes that is a type within another: kind, its parent, which type.

@@ -9,11 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from yjs_store.errors import UpdateRefused
-from yjs_store.limits import SLICE_DELETES
+from yjs_store.limits import (
+    DELETES_CUT_MAX,
+    SLICE_DELETES,
+    UPDATE_CLIENTS_MAX,
+    UPDATE_CLOCK_MAX,
+)
 from yjs_store.update_reader import Reader
 from yjs_store.update_v1 import (
     Id,
     Ranges,
+    beyond,
     read_delete_set,
     read_place,
     read_struct,
@@ -22,6 +28,7 @@ from yjs_store.update_v1 import (
 )
 
 _EMPTY_DELETE_SET = b"\x00"
+_ALL_THE_REST = UPDATE_CLOCK_MAX * UPDATE_CLIENTS_MAX
 
 
 def slices(update: bytes, structs_max: int) -> list[bytes]:
@@ -64,24 +71,36 @@ def _slice_deletes(update: bytes, reader: Reader) -> list[bytes]:
     if sum(end - begin for ranges in deletes.values() for begin, end in ranges) <= SLICE_DELETES:
         written = update[start:]
         return [] if written == _EMPTY_DELETE_SET else [b"\x00" + written]
-    return [write_deletes(piece) for piece in _delete_pieces(deletes)]
+    return [
+        write_deletes({client: sorted(ranges) for client, ranges in piece.items()})
+        for piece in _delete_pieces(deletes)
+    ]
 
 
 def _delete_pieces(deletes: Ranges) -> Iterator[Ranges]:
-    """Yield pieces of at most SLICE_DELETES clocks, of each client the newest first."""
+    """Yield pieces of SLICE_DELETES clocks, of each client the newest first.
+
+    Ranges may reach far beyond what anybody has written: what is beyond DELETES_CUT_MAX is one
+    piece, and so is what is left after that many.
+    """
+    far = beyond(deletes, dict.fromkeys(deletes, DELETES_CUT_MAX))
+    if far:
+        yield far
     piece: Ranges = {}
-    room = SLICE_DELETES
+    room, cut = SLICE_DELETES, 0
     for client, ranges in deletes.items():
         for begin, end in reversed(ranges):
-            left = end
+            left = min(end, DELETES_CUT_MAX)
             while begin < left:
                 first = max(begin, left - room)
-                piece.setdefault(client, []).insert(0, (first, left))
+                piece.setdefault(client, []).append((first, left))
                 room -= left - first
                 left = first
                 if not room:
                     yield piece
-                    piece, room = {}, SLICE_DELETES
+                    cut += SLICE_DELETES
+                    piece = {}
+                    room = SLICE_DELETES if cut < DELETES_CUT_MAX else _ALL_THE_REST
     if piece:
         yield piece
 

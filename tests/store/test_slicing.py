@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from yjs_store import UpdateRefused, crdt
 from yjs_store.inspection import inspect, slices
-from yjs_store.limits import SLICE_DELETES, SLICE_STRUCTS
+from yjs_store.limits import DELETES_CUT_MAX, SLICE_DELETES, SLICE_STRUCTS, UPDATE_CLOCK_MAX
 
 from .editing import read
 from .histories import delivered_histories
@@ -126,3 +126,11 @@ def test_what_is_deleted_is_cut_too_the_newest_first() -> None:
 def test_few_deletes_stay_with_their_structs() -> None:
     whole = update(run(9, 0, [item(letters("x"))]), deletes=delete_set((7, [(0, SLICE_DELETES)])))
     assert slices(whole, 1) == [whole]
+
+
+def test_ranges_far_beyond_what_anybody_wrote_make_few_pieces() -> None:
+    """P6: ten bytes say 2^31 clocks, and another client's say it again."""
+    far = update(deletes=delete_set(*((client, [(0, UPDATE_CLOCK_MAX)]) for client in (7, 8, 9))))
+    pieces = slices(far, 10)
+    assert len(pieces) == 1 + DELETES_CUT_MAX // SLICE_DELETES + 1
+    assert crdt.merge(pieces) == far
