@@ -310,13 +310,20 @@ class Document:
         if self.error is not None:
             return  # they have been answered
         self._suspects.end(len(verdicts))
+        refused: dict[int, UpdateRefused] = {}
         for submission, verdict in zip(suspects, verdicts, strict=False):
             self._trials.dismiss(len(submission.update))
             if isinstance(verdict, Passed):
                 self._clearing.end_trial(verdict.nesting)
+            else:
+                refused.setdefault(id(submission.sender), UpdateRefused(verdict.reason))
+            error = refused.get(id(submission.sender))
+            if error is None:
+                assert isinstance(verdict, Passed), "else there is an error"
                 self._gather(submission._replace(found=verdict))
             else:
-                self._refuse_all_of(submission, UpdateRefused(verdict.reason))
+                # Also what has passed behind it: whether both were tried at once is chance.
+                self._refuse_all_of(submission, error)
         self._release_cleared()
         self._go_on()
 

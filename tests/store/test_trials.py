@@ -115,6 +115,17 @@ async def test_a_refusal_takes_along_what_waits_behind_it(dying: Store, document
     assert dying.trial_counts == (2, 0, 0)
 
 
+async def test_a_refusal_takes_along_what_was_tried_together_with_it(document: Document) -> None:
+    eve, ann = Recorder(), Recorder()
+    deep, behind = nested_types(TYPE_NESTING_MAX + 1), delete_first()
+    document.submit(deep, eve)
+    document.submit(behind, eve)
+    document.submit(letters("a")[0], ann)
+    await document.wait_settled()
+    assert [update for update, _ in eve.refusals] == [deep, behind]
+    assert (eve.receipts, len(ann.receipts)) == ([], 1)
+
+
 @pytest.mark.parametrize("word", ["SIGSEGV", "HANG"])
 async def test_what_the_process_dies_of_is_refused_and_all_else_goes_on(
     dying: Store, document: Document, word: str
