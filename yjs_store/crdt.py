@@ -209,6 +209,10 @@ class StartUnreadable(IntegrationFailed):
     """It was among the updates that the replica started from."""
 
 
+class MendingNeeded(StartUnreadable):
+    """It can be read once it is mended, which takes too long to be done here."""
+
+
 class Replica:
     """A document in memory, answering as the sum of all updates integrated into it.
 
@@ -220,16 +224,25 @@ class Replica:
         "_clean_rest",
         "_doc",
         "_is_hiding",
+        "_mend_bytes_max",
         "_pairs",
         "_pending",
         "_unscanned",
         "_unscanned_bytes",
         "_updates",
         "had_pairs",
+        "is_mended",
     )
 
-    def __init__(self, updates: Sequence[bytes] = ()) -> None:
-        """Start from updates that have passed ``merge``, oldest first."""
+    def __init__(self, updates: Sequence[bytes] = (), *, mend_bytes_max: int | None = None) -> None:
+        """Start from updates that have passed ``merge``, oldest first.
+
+        Where they must be mended and have more bytes than ``mend_bytes_max``, all raises
+        MendingNeeded.
+        """
+        self._mend_bytes_max = mend_bytes_max
+        # Whether they had to be mended.
+        self.is_mended = False
         self._updates = [update for update in updates if update != EMPTY_UPDATE]
         self._doc: _Doc | None = None
         # Of the Doc and of what is pending; none of them is cut. While hiding, the Doc has two
@@ -398,8 +411,12 @@ class Replica:
 
     def _build_mended(self, failure: IntegrationFailed) -> "_Doc":
         """Build it as stock Yjs would."""
+        bound = self._mend_bytes_max
+        if bound is not None and sum(map(len, self._updates)) > bound:
+            raise MendingNeeded("it must be mended before it is used") from failure
         try:
             mended = mend(self._updates)
+            self.is_mended = True
             if mended != self._updates:
                 return self._build_from(mended)
         except (IntegrationFailed, UpdateRefused) as error:

@@ -16,6 +16,7 @@ from yjs_store.errors import (
     Damaged,
     DocumentFailed,
     FoldFailed,
+    MendingAwaited,
     StoreError,
     TrialsFull,
     UpdateRefused,
@@ -25,6 +26,7 @@ from yjs_store.inspection import is_plain
 from yjs_store.limits import (
     INLINE_WORK_MAX,
     JOURNAL_ROW_BYTES_MAX,
+    MEND_INLINE_BYTES,
     UPDATE_BYTES_MAX,
 )
 from yjs_store.records import Append, Head, JournalRow, Receipt
@@ -106,7 +108,9 @@ class Document:
         self._clock_ms = clock_ms
         self._tell_settled = settled
         self._store_oversized = store_oversized
-        self._replica = crdt.Replica(updates)
+        # Whether a load of what is stored would have to mend it, and a checkpoint would help.
+        self.is_mended = False
+        self._replica = crdt.Replica(updates, mend_bytes_max=MEND_INLINE_BYTES)
         self._trials = trials
         self._clearing = Clearing(sum(map(len, updates)))
         self._suspects = Suspects()
@@ -248,7 +252,7 @@ class Document:
         Raises:
             UpdateRefused: ``state_vector`` does not decode.
             Damaged: what is stored does not decode any more; the listeners have heard of it.
-            DocumentFailed: as ``Damaged``, of what was taken since it was loaded.
+            DocumentFailed: as ``Damaged``, of what was taken since it was loaded; MendingAwaited.
         """
         assert self._round is None, "what is not durable must not be seen (P1)"
         with self._failing_when_asked():
@@ -268,6 +272,10 @@ class Document:
     def _failing_when_unreadable(self) -> Iterator[None]:
         try:
             yield
+        except crdt.MendingNeeded as error:
+            awaited = MendingAwaited(self.name, str(error))
+            self.failed(awaited)
+            raise awaited from error
         except crdt.StartUnreadable as error:
             damaged = Damaged(self.name, "content", "Yjs updates", str(error))
             self.failed(damaged)
@@ -381,7 +389,8 @@ class Document:
         if self._round is None or self.error is not None:
             return
         taken, self._round = self._round.taken, None
-        self._replica = crdt.Replica(beginning.durable)
+        self._replica = crdt.Replica(beginning.durable, mend_bytes_max=MEND_INLINE_BYTES)
+        self.is_mended |= bool(beginning.round)
         passed: list[Submission] = []
         for submission, verdict in zip(taken, verdicts, strict=True):
             if isinstance(verdict, Passed):
@@ -404,7 +413,9 @@ class Document:
         try:
             with self._failing_when_unreadable():
                 row_update = self._integrate(self._round)
-        except Damaged:
+                self.is_mended |= self._replica.is_mended
+                self._replica.is_mended = False
+        except (Damaged, MendingAwaited):
             return None
         except crdt.IntegrationFailed as error:
             if self._recovered is not None:

@@ -17,6 +17,7 @@
     ├── DocumentDeleted       there is a tombstone under this name (P9)
     ├── DocumentMissing       nothing is stored under this name
     ├── DocumentFailed        this live document must be closed and loaded again
+    │   └── MendingAwaited    and what is stored be folded before that
     ├── FoldFailed            the fold process died or hung; nothing was changed
     ├── TrialFailed           the trial process did not answer; nothing was changed
     ├── Poisoned              what is stored ends the process that reads it
@@ -151,6 +152,13 @@ class DocumentFailed(StoreError):
         super().__init__(f"document {document!r} must be loaded again: {why}")
         self.document = document
         self.why = why
+
+
+class MendingAwaited(DocumentFailed):
+    """What is stored can be read once a checkpoint has mended it; the next who opens it has that.
+
+    To mend it takes seconds, and nobody waits for that in a process that serves others.
+    """
 
 
 class FoldFailed(StoreError):

@@ -60,6 +60,11 @@ class Keeper:
             self._due[head.name] = reason
             self._wake.set()
 
+    def request(self, name: str, reason: str) -> None:
+        """Make a checkpoint due, however little has come."""
+        self._due.setdefault(name, reason)
+        self._wake.set()
+
     def drop(self, name: str) -> None:
         """Forget a document that is gone: nothing about it is due, paused or alarming."""
         self._due.pop(name, None)

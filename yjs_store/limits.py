@@ -81,6 +81,9 @@ INLINE_WORK_MAX: Final = 2000
 # Bytes of one update that are decoded and integrated in the event loop untried.
 INLINE_BYTES_MAX: Final = 1 * MIB
 
+# A document above this is not mended where others would wait for it: below, that takes some 30 ms.
+MEND_INLINE_BYTES: Final = 64 * KIB
+
 # What is tried at a time of one document; then it is the turn of the next.
 TRIAL_UPDATES_MAX: Final = 64
 TRIAL_BYTES_MAX: Final = 4 * MIB

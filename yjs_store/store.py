@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from yjs_store import crdt, format
+from yjs_store.assembling import assemble_cut
 from yjs_store.backend import Backend
 from yjs_store.backends.memory import MemoryBackend
 from yjs_store.backends.sqlite import SqliteBackend
@@ -21,6 +22,8 @@ from yjs_store.errors import (
     DocumentDeleted,
     DocumentFailed,
     DocumentMissing,
+    FoldFailed,
+    MendingAwaited,
     StoreError,
     UpdateRefused,
     WriterSuperseded,
@@ -51,7 +54,7 @@ from yjs_store.salvage import SalvagePlan, plan
 from yjs_store.salvaging import carry_out, give_up, load_remains
 from yjs_store.scrubber import Scrubber, ScrubState
 from yjs_store.sessions import SessionBook
-from yjs_store.trials import TrialCounts, Trials, assemble_cut
+from yjs_store.trials import TrialCounts, Trials
 from yjs_store.urls import sqlite_path
 from yjs_store.vouching import Vouching
 
@@ -95,6 +98,9 @@ class Store:
         self._trials = Trials(self._load_for_trial)
         self._vouching = Vouching(backend, self._trials)
         self._keeper = Keeper(policy, self._run_checkpoint, self._trim, chance)
+        # The documents that cannot be read before a checkpoint has mended them.
+        self._unmended: set[str] = set()
+        self._mending = asyncio.Lock()
         self._sessions = SessionBook(backend.sessions, clock_ms)
         self._quarantine = Quarantine(backend.quarantine, self.append, clock_ms)
         self._cleaner = Cleaner(
@@ -116,7 +122,20 @@ class Store:
             Poisoned: the decoder dies on what is stored.
             DocumentDeleted: there is a tombstone.
         """
-        return await self._opened.open(check_name(name))
+        if check_name(name) in self._unmended:
+            await self._mend(name)
+        return await self._opened.open(name)
+
+    async def _mend(self, name: str) -> None:
+        """Have what is stored of a document folded, and so mended, in another process."""
+        async with self._mending:
+            if name not in self._unmended:
+                return
+            try:
+                await self._keeper.attempt(name, "mending")
+            except FoldFailed as error:
+                raise Damaged(name, "content", "Yjs updates", str(error)) from error
+            self._unmended.discard(name)
 
     def release_document(self, document: Document) -> None:
         """Say that one user is done; after the last, the document may leave memory."""
@@ -162,6 +181,12 @@ class Store:
     def _document_settled(self, document: Document) -> None:
         if document.error is None:
             self._keeper.consider(document.head)
+            if document.is_mended:
+                # So that no load has to do it again.
+                document.is_mended = False
+                self._keeper.request(document.name, "mending")
+        elif isinstance(document.error, MendingAwaited):
+            self._unmended.add(document.name)
         self._opened.drop_when_unused(document)
 
     # ---- by name ----------------------------------------------------------------------------
@@ -256,6 +281,7 @@ class Store:
         """
         check_name(name)
         await self._committer.run_exclusive(lambda: self._delete_between_commits(name))
+        self._unmended.discard(name)
         self._keeper.drop(name)
         self._keeper.request_trim()
 

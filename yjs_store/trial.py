@@ -27,13 +27,15 @@ class Order:
     """What a job for the trial process consists of, beside the stored document.
 
     With ``is_check`` the document itself is tried in full, and not only read. With
-    ``is_recovery`` the suspects have been cleared before, and are only integrated.
+    ``is_recovery`` the suspects have been cleared before, and are only integrated. With
+    ``is_mending`` nothing is tried: what is stored and assumed is returned mended.
     """
 
     assumed_count: int
     suspect_count: int
     is_check: bool = False
     is_recovery: bool = False
+    is_mending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,8 @@ class Bench:
         try:
             return self._integrate(pieces)
         except crdt.IntegrationFailed:
-            mended = mend_beside(self._updates, pieces)
+            waiting = crdt.Replica(self._updates).pending()
+            mended = mend_beside(self._updates, pieces, waiting)
             if mended == self._updates:
                 raise
             self._replica = crdt.Replica(mended)
@@ -201,14 +204,17 @@ class Bench:
         self._replica = crdt.Replica(self._updates)
 
 
-def mend_beside(durable: Sequence[bytes], updates: Sequence[bytes]) -> list[bytes]:
+def mend_beside(durable: Sequence[bytes], updates: Sequence[bytes], waiting: bytes) -> list[bytes]:
     """Return what is durable as it must be read now that these updates come to it; see ``mend``.
+
+    ``waiting`` is what of it has waited: nothing else is to blame that what is durable alone
+    could be read, so nothing else is looked at.
 
     Raises:
         IntegrationFailed: one of these is to blame itself.
     """
     both = [*durable, *updates]
-    mended = mend(both)
+    mended = mend(both, [waiting, *updates])
     if mended[len(durable) :] != both[len(durable) :]:
         raise crdt.IntegrationFailed("it stands within what is no type")
     return mended[: len(durable)]

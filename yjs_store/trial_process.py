@@ -68,6 +68,23 @@ class TrialProcess:
                 break
         return verdicts
 
+    async def mend(
+        self, stored: StoredDocument, passed: Sequence[bytes]
+    ) -> tuple[list[bytes], list[bytes]]:
+        """Return what is stored, in pieces, and what has passed, as they must be read together.
+
+        Raises:
+            TrialFailed: the process was ended.
+            UpdateRefused: one of them is not an update that ``inspect`` passes.
+            Damaged: what is stored is not what was written.
+        """
+        talk = _Talk(Order(len(passed), 0, is_mending=True), stored, passed, ())
+        try:
+            await self.worker.ask(talk.run_mending, TRIAL_TIMEOUT_S)
+        except WorkerFailed as error:
+            raise TrialFailed(stored.sealed_head.head.name, str(error)) from error
+        return talk.mended[: talk.durable_count], talk.mended[talk.durable_count :]
+
     async def measure(self, stored: StoredDocument, assumed: Sequence[bytes]) -> int | None:
         """Return how deep types are nested in a document; None when that was not found out.
 
@@ -119,11 +136,28 @@ class _Talk:
         self.verdicts: list[Verdict] = []
         self.is_ready = False
         self.nesting: int | None = None
+        self.mended: list[bytes] = []
+        self.durable_count = 0
         self._stored = stored
         self._assumed = assumed
 
     async def run(self, pipes: Pipes) -> None:
         """Send the job and read what comes of it; see ``trial_worker.work``."""
+        await self._begin(pipes)
+        while (answer := await pipes.receive()) is not None:
+            verdict, piece_count = answer
+            if isinstance(verdict, Passed):
+                pieces = [await pipes.receive() for _ in range(piece_count)]
+                verdict = replace(verdict, pieces=tuple(pieces))
+            self.verdicts.append(verdict)
+
+    async def run_mending(self, pipes: Pipes) -> None:
+        """The same where nothing is to be tried."""
+        await self._begin(pipes)
+        self.durable_count, count = await pipes.receive()
+        self.mended = [await pipes.receive() for _ in range(count)]
+
+    async def _begin(self, pipes: Pipes) -> None:
         await pipes.send(self._order)
         for message in job_messages(self._stored, None, 0):
             await pipes.send(message)
@@ -137,9 +171,3 @@ class _Talk:
         assert isinstance(answer, Ready), "a job begins with word of its document"
         self.is_ready = True
         self.nesting = answer.nesting
-        while (answer := await pipes.receive()) is not None:
-            verdict, piece_count = answer
-            if isinstance(verdict, Passed):
-                pieces = [await pipes.receive() for _ in range(piece_count)]
-                verdict = replace(verdict, pieces=tuple(pieces))
-            self.verdicts.append(verdict)

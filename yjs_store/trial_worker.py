@@ -8,9 +8,11 @@ import contextlib
 import math
 import resource
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
-from yjs_store import crdt, format
+from yjs_store import crdt
+from yjs_store.assembling import assemble_cut
 from yjs_store.errors import StoreError
 from yjs_store.fold_pipe import read_job
 from yjs_store.limits import (
@@ -22,6 +24,8 @@ from yjs_store.limits import (
     TRIAL_STACK_BYTES,
     TRIAL_TURN_S,
 )
+from yjs_store.mending import mend
+from yjs_store.records import StoredDocument
 from yjs_store.trial import Bench, Failed, Order, Ready, Suspect, Verdict
 from yjs_store.worker import Read, Write, serve
 
@@ -45,8 +49,11 @@ def work(order: Order, read: Read, write: Write) -> None:
     bound = byte_length + max((len(suspect.update) for suspect in suspects), default=0)
     _lower(resource.RLIMIT_DATA, _memory_bytes(bound))
     _bound_time(bound)
+    if order.is_mending:
+        _mend(stored, assumed, write)
+        return
     try:
-        bench = Bench(format.assemble(stored)[1], time.process_time)
+        bench = Bench(assemble_cut(stored), time.process_time)
         del stored
         for update in assumed:
             bench.assume(update)
@@ -67,6 +74,20 @@ def work(order: Order, read: Read, write: Write) -> None:
         if time.monotonic() - began_s > TRIAL_TURN_S:
             break
     write(None)
+
+
+def _mend(stored: StoredDocument, assumed: Sequence[bytes], write: Write) -> None:
+    """Write that the document is ready, how many pieces it has now, and these and the others."""
+    try:
+        durable = assemble_cut(stored)
+        mended = mend([*durable, *assumed])
+    except StoreError as error:
+        write(error)
+        return
+    write(Ready(None))
+    write((len(durable), len(mended)))
+    for piece in mended:
+        write(piece)
 
 
 def _judge(bench: Bench, suspect: Suspect, order: Order) -> Verdict:

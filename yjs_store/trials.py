@@ -9,11 +9,11 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from yjs_store import crdt, format
+from yjs_store import crdt
+from yjs_store.assembling import assemble_cut
 from yjs_store.document import Beginning, Document
 from yjs_store.errors import DocumentFailed, Poisoned, StoreError, UpdateRefused
 from yjs_store.limits import TRIAL_WAITING_BYTES_MAX
-from yjs_store.mending import mend
 from yjs_store.records import Head, StoredDocument
 from yjs_store.retrying import Retrier, StorageState
 from yjs_store.submissions import Submission
@@ -142,7 +142,7 @@ class Trials:
                 found = await self.process.judge(stored, passed, rest, is_recovery=True)
                 passed += _passed(rest, found)
                 verdicts += found
-            beginning = await asyncio.to_thread(_begin_with, stored, passed, verdicts)
+            beginning = await self._begin_with(stored, passed, verdicts)
         except (crdt.IntegrationFailed, UpdateRefused) as error:
             # It was no one of them alone.
             document.failed(DocumentFailed(document.name, str(error)))
@@ -150,6 +150,16 @@ class Trials:
             document.failed(error)
         else:
             document.recover(beginning, verdicts)
+
+    async def _begin_with(
+        self, stored: StoredDocument, passed: Sequence[bytes], verdicts: Sequence[Verdict]
+    ) -> Beginning:
+        """Return what is durable in pieces, and what has passed, mended where that is needed."""
+        if any(isinstance(verdict, Passed) and verdict.needs_mending for verdict in verdicts):
+            # One that has passed may itself be what must be mended beside one after it. Not in
+            # this process: it may take seconds.
+            return Beginning(*await self.process.mend(stored, passed))
+        return Beginning(await asyncio.to_thread(assemble_cut, stored), [])
 
     # ---- life -------------------------------------------------------------------------------
 
@@ -184,27 +194,6 @@ class Trials:
     async def close(self) -> None:
         """End the process; nothing waits any more."""
         await self.process.close()
-
-
-def assemble_cut(stored: StoredDocument) -> list[bytes]:
-    """Verify what was read; return its updates in pieces that are each integrated in a moment.
-
-    Raises:
-        Damaged: it is not what was written.
-    """
-    return [piece for update in format.assemble(stored)[1] for piece in crdt.cut(update)]
-
-
-def _begin_with(
-    stored: StoredDocument, passed: Sequence[bytes], verdicts: Sequence[Verdict]
-) -> Beginning:
-    """Return what is durable in pieces, and what has passed, mended where that is needed."""
-    durable = assemble_cut(stored)
-    if not any(isinstance(verdict, Passed) and verdict.needs_mending for verdict in verdicts):
-        return Beginning(durable, [])
-    # One that has passed may itself be what must be mended beside one after it.
-    mended = mend([*durable, *passed])
-    return Beginning(mended[: len(durable)], mended[len(durable) :])
 
 
 def _as_suspects(submissions: Sequence[Submission]) -> list[Suspect]:

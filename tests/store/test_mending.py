@@ -50,4 +50,4 @@ def test_what_is_within_a_longer_text_is_found() -> None:
 
 def test_what_is_no_update_is_refused() -> None:
     with pytest.raises(UpdateRefused):
-        mend([b"\x05\x05"])
+        mend([b"\x05\x05\x07\x00"])

@@ -1,7 +1,7 @@
 """yjs_store.trials and its side of a document: order, one answer each, turns, and the end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,16 +11,21 @@ from hypothesis import strategies as st
 from yjs_store import (
     Document,
     DocumentDeleted,
+    DocumentFailed,
     Store,
     StoreError,
     StoreFull,
     TrialsFull,
     UpdateRefused,
     crdt,
+    mending,
+    trial,
     trials,
 )
 from yjs_store.crdt import EMPTY_UPDATE
-from yjs_store.limits import INLINE_WORK_MAX, MEASURE_BYTES_MIN, TYPE_NESTING_MAX
+from yjs_store.keeper import Keeper
+from yjs_store.limits import INLINE_WORK_MAX, MEASURE_BYTES_MIN, MEND_INLINE_BYTES, TYPE_NESTING_MAX
+from yjs_store.update_v1 import var_uint
 
 from .dying_worker import MODULE
 from .editing import Editor, letters, read
@@ -35,6 +40,7 @@ from .poison import (
     one_key_each,
     one_letter_each,
     paste,
+    vault,
 )
 from .stores import Failing, Gate, Recorder, WatchedBackend, rows_of, store_over, submit
 
@@ -162,6 +168,74 @@ async def test_a_trial_knows_what_is_on_its_way(
     await document.wait_settled()
     assert [type(error) for _, error in eve.refusals] == [UpdateRefused]
     assert len(ann.receipts) == 1
+
+
+# ---- mending ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mended_here(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many updates were mended at a time in this process, which serves others."""
+    calls: list[int] = []
+    mend = crdt.mend
+    monkeypatch.setattr(crdt, "mend", lambda updates: calls.append(len(updates)) or mend(updates))
+    return calls
+
+
+TEXT = "x" * 2 * MEND_INLINE_BYTES
+
+
+async def test_a_large_document_is_mended_elsewhere_and_folded_soon(
+    document: Document, mended_here: list[int]
+) -> None:
+    """P5: what takes seconds is done once, and nobody waits for it here."""
+    await submit(document, paste(TEXT), CHILD_OF_A_LETTER)
+    journal_rows = document.head.journal_rows
+    ann = await submit(document, LETTER)
+    assert (len(ann.receipts), document.error, mended_here) == (1, None, [])
+    while document.head.journal_rows > journal_rows:  # noqa: ASYNC110  (the keeper tells nobody)
+        await asyncio.sleep(0)
+    assert crdt.parse_state_vector(document.state_vector())[8] == 1
+
+
+async def test_a_large_document_stored_unmended_is_mended_before_its_second_use(
+    path: Path, mended_here: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a power cut leaves it, before its checkpoint."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Keeper, "request", lambda *_: None)
+        patch.setattr(Keeper, "consider", lambda *_: None)
+        async with store_over(WatchedBackend(path)) as store:
+            for update in (paste(TEXT), CHILD_OF_A_LETTER, LETTER):
+                await store.append("n", update)
+    async with store_over(WatchedBackend(path)) as store:
+        failing = await store.open_document("n")
+        with pytest.raises(DocumentFailed):
+            failing.state_vector()
+        store.release_document(failing)
+        document = await store.open_document("n")
+        clocks = crdt.parse_state_vector(document.state_vector())
+        assert (clocks[7], clocks[8], mended_here) == (1, 1, [])
+        assert await document.append(Editor(5).write("still open"))
+
+
+async def test_what_a_large_document_waits_for_needs_no_look_at_all_of_it() -> None:
+    client = var_uint(2**31 - 5)
+    letter = LETTER[:2] + client + LETTER[3:]
+    child = CHILD_OF_A_LETTER[:6] + client + CHILD_OF_A_LETTER[7:]
+    reads: list[int] = []
+    structs = mending._structs
+
+    def counting(update: bytes) -> Iterator[object]:
+        reads.append(len(update))
+        yield from structs(update)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mending, "_structs", counting)
+        bench = trial.Bench([vault(1_000_000), child])
+        assert isinstance(bench.judge(trial.Suspect(letter)), trial.Passed)
+    assert bench.is_mended
+    assert max(reads) < 1000
 
 
 # ---- bounds and turns ---------------------------------------------------------------------------
