@@ -59,6 +59,7 @@ class Connection:
         "keep_refused",
         "last_sent_s",
         "may_write",
+        "network",
         "outbox",
         "peer",
         "sending_progress",
@@ -85,6 +86,8 @@ class Connection:
         # Of what there are too many with this one.
         self.excess: str | None = None
         self.host = ""
+        # The address it is counted for; see crowd.network_of.
+        self.network = ""
         self.outbox = Outbox()
         self.wake_writer = asyncio.Event()
         self.ending: Ending | None = None
@@ -144,6 +147,11 @@ class Connection:
         while self.must_wait:
             self._progress.clear()
             await self._progress.wait()
+
+    @property
+    def who(self) -> str:
+        """See yjs_store.Sender: the address, for with --auth none all are one person."""
+        return self.network
 
     def stored(self, update: bytes, receipt: Receipt, *, news: bool) -> None:
         """See yjs_store.Sender. News comes back with the broadcast; the rest is echoed here."""

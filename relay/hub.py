@@ -7,7 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from relay.connection import Connection
-from relay.crowd import Crowd
+from relay.crowd import Crowd, network_of
 from relay.errors import CloseCode, RelayError
 from relay.hub_bounds import HubBounds
 from relay.limits import (
@@ -63,6 +63,7 @@ class Hub:
         """Return the record of a new connection, also one too many; pair with ``dismiss``."""
         connection = Connection(next(self._ids), peer, _now_s(), task, self._bounds)
         connection.host = host
+        connection.network = network_of(host)
         connection.excess = self._crowd.enter(host)
         self._connections[connection] = None
         self._empty.clear()

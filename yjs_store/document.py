@@ -5,7 +5,7 @@ What a client sends is cleared (``clearing``) or tried (``trials``) before it is
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
@@ -296,12 +296,17 @@ class Document:
 
     # ---- the trials' side -------------------------------------------------------------------
 
-    def begin_trial(self) -> tuple[list[bytes], Sequence[Submission]]:
-        """Return what is on its way into the document, and what is to be tried on top of it.
+    @property
+    def trials_wait_for(self) -> Iterable[str]:
+        """Who has suspects here, the oldest first."""
+        return self._suspects.waiting_for
+
+    def begin_trial(self, who: str) -> tuple[list[bytes], Sequence[Submission]]:
+        """Return what is on its way into the document, and what of one to try on top of it.
 
         Whoever reads the stored document after this call has what was durable before.
         """
-        return self.begin_measuring(), self._suspects.begin()
+        return self.begin_measuring(), self._suspects.begin(who)
 
     def begin_measuring(self) -> list[bytes]:
         """Return what is on its way into the document; see ``begin_trial``."""
@@ -630,6 +635,8 @@ class _Recovered(NamedTuple):
 
 class _Waiter:
     """The sender behind ``append``."""
+
+    who = ""
 
     def __init__(self) -> None:
         self.future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()

@@ -87,6 +87,8 @@ MEND_INLINE_BYTES: Final = 64 * KIB
 # What is tried at a time of one document; then it is the turn of the next.
 TRIAL_UPDATES_MAX: Final = 64
 TRIAL_BYTES_MAX: Final = 4 * MIB
+# Of so many it is known how much of the trials they have used, the least of them forgotten first.
+TRIAL_WHO_MAX: Final = 1000
 # When it has taken this long, what is left waits for the next turn.
 TRIAL_TURN_S: Final = 1.0
 # What waits for its trial in one store. Each connection has its own bound below this.

@@ -2,7 +2,7 @@
 
 import operator
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from yjs_store.errors import StoreError
@@ -18,7 +18,15 @@ from yjs_store.trial import Passed
 
 
 class Sender(Protocol):
-    """Who handed in an update, and hears what became of it. Each update is answered once."""
+    """Who handed in an update, and hears what became of it. Each update is answered once.
+
+    ``who`` is the same for all senders of one person or address, who share their turns of trials;
+    it does not change.
+    """
+
+    @property
+    def who(self) -> str:
+        """Whose turn of trials this one's updates take."""
 
     def stored(self, update: bytes, receipt: Receipt, *, news: bool) -> None:
         """Hear that the update is durable; ``news`` is False when it repeated what was known."""
@@ -106,17 +114,25 @@ class Suspects:
         self._waiting.append(submission)
         self.senders[id(submission.sender)] += 1
 
-    def begin(self) -> Sequence[Submission]:
-        """Take what is tried in one go, at least one if there is any."""
+    @property
+    def waiting_for(self) -> Iterable[str]:
+        """Who has something that waits, the oldest first."""
+        return dict.fromkeys(submission.sender.who for submission in self._waiting)
+
+    def begin(self, who: str) -> Sequence[Submission]:
+        """Take what of one is tried in one go, at least one if there is any."""
         assert not self._on_trial, "one trial at a time"
-        count = byte_length = 0
+        byte_length = 0
+        begun, kept = list[Submission](), list[Submission]()
         for submission in self._waiting:
-            byte_length += len(submission.update)
-            if count == TRIAL_UPDATES_MAX or (count and byte_length > TRIAL_BYTES_MAX):
-                break
-            count += 1
-        self._on_trial, self._waiting = self._waiting[:count], self._waiting[count:]
-        return tuple(self._on_trial)
+            is_begun = submission.sender.who == who and len(begun) < TRIAL_UPDATES_MAX
+            if is_begun:
+                byte_length += len(submission.update)
+                # Once one is too much, so is every later one: order is kept.
+                is_begun = not begun or byte_length <= TRIAL_BYTES_MAX
+            (begun if is_begun else kept).append(submission)
+        self._on_trial, self._waiting = begun, kept
+        return tuple(begun)
 
     def end(self, judged: int) -> None:
         """Let go of the first ``judged`` that were taken; the others wait for the next trial."""

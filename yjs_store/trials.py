@@ -1,4 +1,4 @@
-"""Has the suspects of all documents tried: one trial at a time, the documents taking turns.
+"""Has the suspects of all documents tried: one trial at a time, in fair turns.
 
 A document whose round the decoder failed on comes first: until it is known who is to blame, all
 its clients wait.
@@ -19,6 +19,7 @@ from yjs_store.retrying import Retrier, StorageState
 from yjs_store.submissions import Submission
 from yjs_store.trial import Passed, Suspect, Verdict
 from yjs_store.trial_process import TrialProcess
+from yjs_store.trial_turns import Turns
 
 Load = Callable[[Head], Awaitable[StoredDocument]]
 
@@ -42,6 +43,7 @@ class Trials:
         self._waiting: dict[Document, None] = {}
         self._recovering: dict[Document, None] = {}
         self._unmeasured: dict[Document, None] = {}
+        self._turns = Turns()
         self._waiting_bytes = 0
         self._trials = self._recoveries = 0
         self._task: asyncio.Task[None] | None = None
@@ -93,6 +95,8 @@ class Trials:
                 if queue
             )
             document = next(iter(queue))
+            if queue is self._waiting:
+                document = self._next_waiting()
             del queue[document]
             if document.error is not None:
                 continue
@@ -104,12 +108,27 @@ class Trials:
                 if not self._broken.done():
                     self._broken.set_exception(error)
 
+        self._turns.begin_anew()
+
+    def _next_waiting(self) -> Document:
+        """Return the document of whose suspects it is the turn, the one that has waited longest."""
+        documents: dict[str, Document] = {}
+        for document in self._waiting:
+            for who in document.trials_wait_for:
+                documents.setdefault(who, document)
+        if not documents:
+            return next(iter(self._waiting))
+        return documents[self._turns.choose(documents)]
+
     async def _try(self, document: Document) -> None:
-        """Try the first suspects of a document."""
-        assumed, suspects = document.begin_trial()
-        if not suspects:
+        """Try the first suspects of whoever has used least of those who have any here."""
+        waiting_for = tuple(document.trials_wait_for)
+        if not waiting_for:
             return
+        who = self._turns.choose(waiting_for)
+        assumed, suspects = document.begin_trial(who)
         self._trials += 1
+        began_s = asyncio.get_running_loop().time()
         try:
             stored = await self._retrier.run(lambda: self._load(document.head))
             verdicts = await self.process.judge(stored, assumed, _as_suspects(suspects))
@@ -119,6 +138,8 @@ class Trials:
             document.fail_trial(suspects, error)
         else:
             document.end_trial(suspects, verdicts)
+        finally:
+            self._turns.charge(who, asyncio.get_running_loop().time() - began_s)
 
     async def _measure(self, document: Document) -> None:
         """Measure a document; where that fails, its next trial says why, and of whom."""

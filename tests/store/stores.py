@@ -222,7 +222,8 @@ def rows_of(path: Path, name: str) -> list[tuple[int, bytes]]:
 class Recorder:
     """A sender and a listener that keeps what it hears."""
 
-    def __init__(self) -> None:
+    def __init__(self, who: str = "") -> None:
+        self.who = who
         self.receipts: list[tuple[bytes, Receipt, bool]] = []
         self.refusals: list[tuple[bytes, StoreError]] = []
         self.rows: list[JournalRow] = []

@@ -19,12 +19,18 @@ from yjs_store import (
     UpdateRefused,
     crdt,
     mending,
+    submissions,
     trial,
     trials,
 )
 from yjs_store.crdt import EMPTY_UPDATE
 from yjs_store.keeper import Keeper
-from yjs_store.limits import INLINE_WORK_MAX, MEASURE_BYTES_MIN, MEND_INLINE_BYTES, TYPE_NESTING_MAX
+from yjs_store.limits import (
+    INLINE_WORK_MAX,
+    MEASURE_BYTES_MIN,
+    MEND_INLINE_BYTES,
+    TYPE_NESTING_MAX,
+)
 from yjs_store.update_v1 import var_uint
 
 from .dying_worker import MODULE
@@ -269,6 +275,38 @@ async def test_documents_take_turns(dying: Store) -> None:
     assert (len(once.receipts), len(flood.answers) < 6) == (1, True)
     await busy.wait_settled()
     assert len(flood.receipts) == 6
+
+
+async def test_who_has_used_much_waits_behind_who_has_used_little(dying: Store) -> None:
+    """P5: documents and connections are had for nothing, so turns are not counted by these."""
+    floods = [Recorder("eve") for _ in range(5)]
+    for number, flood in enumerate(floods):
+        busy = await dying.open_document(f"busy {number}")
+        busy.submit(large(100 + number), flood)
+        busy.submit(large(200 + number), flood)
+    once = Recorder("ann")
+    other = await dying.open_document("other")
+    other.submit(large(500), once)
+    await other.wait_settled()
+    assert len(once.receipts) == 1
+    assert sum(len(flood.answers) for flood in floods) <= 2
+
+
+async def test_of_one_document_too_each_has_a_turn(
+    document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And each sender keeps its order."""
+    monkeypatch.setattr(submissions, "TRIAL_UPDATES_MAX", 2)
+    eve, ann = Recorder("eve"), Recorder("ann")
+    sent = [large(100 + number) for number in range(6)]
+    for update in sent:
+        document.submit(update, eve)
+    document.submit(large(500), ann)
+    while not ann.answers:  # noqa: ASYNC110  (a verdict announces itself to nobody else)
+        await asyncio.sleep(0)
+    assert len(eve.answers) <= 2
+    await document.wait_settled()
+    assert [update for update, *_ in eve.receipts] == sent
 
 
 async def test_types_are_measured_and_go_on(store: Store, document: Document) -> None:
