@@ -10,9 +10,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pycrdt
 import pytest
 
-from .fuzz_findings import deep_lists
+from .fuzz_findings import children_of, deep_lists
 from .misbehaving import MisbehavingServer
 from .node import NodeProcess
 from .peers import document_of, text_of
@@ -22,6 +23,7 @@ from .ywire import decode_state_vector
 
 TOOLS = CHECKOUT / "tools"
 BAD = bytes.fromhex("01010700040104746578740362616400")
+WAITING = ("010307010401047269636801610a01840702016300", "01010704840701016200")
 PANIC = ["0101ef070004010174016100", "0101ef075f4158000001ef07012201"]
 
 
@@ -200,6 +202,51 @@ async def test_the_judge_tells_replicas_apart_and_notices_panics_and_deaths(
     assert "PanicException" in panic.trouble[0]
     with pytest.raises(judging.JudgeDied, match="-11"):
         await judging.judge(paths[4])
+
+
+async def test_where_pycrdt_clients_alone_differ_stock_yjs_says_who_is_wrong(
+    fuzzlib: Any, tmp_path: Path
+) -> None:
+    judging, arbiter = fuzzlib("judge"), fuzzlib("arbiter")
+    # Letters of which all wait for the first: yrs shows as many of them as their order lets it.
+    waiting = [*map(bytes.fromhex, WAITING)]
+    swapped = [bytes.fromhex("01010700040104746578740362656400")]
+    paths = {}
+    for name, updates in {
+        "live": waiting,
+        "stored": [pycrdt.merge_updates(*waiting)],
+        "lost": waiting[:1],
+        "bad": [BAD],
+        "bed": swapped,
+    }.items():
+        paths[name] = tmp_path / name
+        judging.write_updates(paths[name], updates)
+    read = dict(zip(paths, await judging.judge(*paths.values()), strict=True))
+
+    async def is_blamed(one: str, other: str) -> bool:
+        assert read[one] != read[other]
+        blamed: bool = await arbiter.blames_yrs(read[one], paths[one], read[other], paths[other])
+        return blamed
+
+    assert await is_blamed("live", "stored")
+    assert not await is_blamed("live", "lost")
+    assert not await is_blamed("bad", "bed")
+    assert not await is_blamed("bad", "live")
+    assert await arbiter.blames_yrs_beside(read["bad"], paths["bad"])
+    assert not await arbiter.blames_yrs_beside(read["bed"], paths["bad"])
+
+
+async def test_what_only_pycrdt_stumbles_over_is_told_from_what_hurts_stock_clients(
+    fuzzlib: Any, tmp_path: Path
+) -> None:
+    judging, arbiter = fuzzlib("judge"), fuzzlib("arbiter")
+    paths = [tmp_path / name for name in ("child", "panic")]
+    letters = bytes.fromhex("0101070004010474657874") + b"\x08" + b"a" * 8 + b"\x00"
+    judging.write_updates(paths[0], [*children_of(7), letters])
+    judging.write_updates(paths[1], map(bytes.fromhex, PANIC))
+    child, panic = await judging.judge(*paths)
+    assert await arbiter.is_known_trouble(child, paths[0])
+    assert not await arbiter.is_known_trouble(panic, paths[1])
 
 
 async def arena_at(fuzzlib: Any, fake: MisbehavingServer, place: Path, node: Any = None) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from system.node import NodeClient, NodeFailed, NodeProcess, step
 
+from fuzzlib.arbiter import blames_yrs, blames_yrs_beside, is_known_trouble
 from fuzzlib.attacking import Outcome, play
 from fuzzlib.authoring import CLIENT_IDS
 from fuzzlib.cases import Case
@@ -178,7 +179,7 @@ class Arena:
 
     async def _judge(self, findings: list[Finding]) -> Verdict | None:
         """Have read what each bystander was sent; None where that hurts."""
-        paths = [self._directory / f"replica-{n}" for n in range(len(self._bystanders))]
+        paths = [self._directory / replica_name(n) for n in range(len(self._bystanders))]
         for path, bystander in zip(paths, self._bystanders, strict=True):
             write_updates(path, bystander.received)
         try:
@@ -187,12 +188,16 @@ class Arena:
             findings.append(self._finding(Kind.PYCRDT_HURT, str(error)))
             return None
         first = verdicts[0]
-        for verdict in verdicts:
+        for path, verdict in zip(paths, verdicts, strict=True):
             if verdict.trouble:
-                findings.append(self._finding(Kind.PYCRDT_HURT, "; ".join(verdict.trouble)[:1500]))
+                excused = await is_known_trouble(verdict, path)
+                kind = Kind.YRS_ERRS if excused else Kind.PYCRDT_HURT
+                findings.append(self._finding(kind, "; ".join(verdict.trouble)[:1500]))
                 return None
             if self.is_exact and verdict != first:
-                findings.append(self._finding(Kind.REPLICAS_DIFFER, difference(first, verdict)))
+                excused = await blames_yrs(first, paths[0], verdict, path)
+                kind = Kind.YRS_ERRS if excused else Kind.REPLICAS_DIFFER
+                findings.append(self._finding(kind, difference(first, verdict)))
         return first
 
     async def _compare_stock_client(self, expected: Verdict) -> list[Finding]:
@@ -208,7 +213,9 @@ class Arena:
         texts = expected.texts | {"text": summary["text"]}
         stock = Verdict(_clocks_of(summary), texts, ())
         detail = f"stock client and pycrdt: {difference(expected, stock)}"
-        return [self._finding(Kind.REPLICAS_DIFFER, detail)]
+        live = self._directory / replica_name(0)
+        excused = expected.clocks == stock.clocks and await blames_yrs_beside(stock, live)
+        return [self._finding(Kind.YRS_ERRS if excused else Kind.REPLICAS_DIFFER, detail)]
 
     async def _type_in_stock_client(self, stock: NodeClient) -> None:
         try:
@@ -228,6 +235,11 @@ class Arena:
 
     def _finding(self, kind: Kind, detail: str) -> Finding:
         return Finding(kind, detail, self.document, list(self.cases))
+
+
+def replica_name(number: int) -> str:
+    """Return the name of the file with all that this bystander was sent."""
+    return f"replica-{number}"
 
 
 def difference(one: Verdict, other: Verdict) -> str:

@@ -11,7 +11,8 @@ from typing import Final
 from system.node import NodeProcess
 from system.server import RunningServer, ServerFailed, environment
 
-from fuzzlib.arena import Arena, Settled, difference
+from fuzzlib.arbiter import blames_yrs, is_known_trouble
+from fuzzlib.arena import Arena, Settled, difference, replica_name
 from fuzzlib.cases import Case
 from fuzzlib.findings import Finding, Kind
 from fuzzlib.honest import Prober
@@ -104,7 +105,9 @@ class Bout:
         except JudgeDied as error:
             return finding(Kind.PYCRDT_HURT, f"when loaded: {error}")
         if stored.trouble:
-            return finding(Kind.PYCRDT_HURT, f"when loaded: {'; '.join(stored.trouble)}"[:1500])
+            excused = await is_known_trouble(stored, path)
+            kind = Kind.YRS_ERRS if excused else Kind.PYCRDT_HURT
+            return finding(kind, f"when loaded: {'; '.join(stored.trouble)}"[:1500])
         lost = {
             client: (clock, stored.clocks.get(client, 0))
             for client, clock in settled.receipts.items()
@@ -113,7 +116,10 @@ class Bout:
         if lost:
             return finding(Kind.STORE_DIFFERS, f"receipts for what is not stored: {lost}"[:1500])
         if settled.verdict is not None and stored != settled.verdict:
-            return finding(Kind.STORE_DIFFERS, difference(settled.verdict, stored))
+            live = path.with_name(replica_name(0))
+            excused = await blames_yrs(settled.verdict, live, stored, path)
+            kind = Kind.YRS_ERRS if excused else Kind.STORE_DIFFERS
+            return finding(kind, difference(settled.verdict, stored))
         return []
 
     async def _check(self) -> list[Finding]:

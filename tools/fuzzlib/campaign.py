@@ -72,7 +72,8 @@ class Campaign:
         self._directory.mkdir(parents=True, exist_ok=True)
         while (left_s := seconds - self._elapsed_s) > 0:
             found = await self._bout(min(BOUT_S, left_s))
-            self._tally.findings += found
+            self._tally.findings += [finding for finding in found if finding.is_of_server]
+            self._tally.yrs_errors += [finding for finding in found if not finding.is_of_server]
             self._tally.seconds = self._elapsed_s
             for finding in found:
                 await self._keep(finding, can_minimise=self._elapsed_s < seconds)
@@ -142,7 +143,7 @@ class Campaign:
             return
         self._tried.add(cause)
         case = None
-        if can_minimise:
+        if can_minimise and finding.is_of_server:
             case = await minimise(finding, lambda each: replay(each, self._tally.seed))
         if case is not None and finding.kind == Kind.SERVER_DIED:
             self._tally.muted.add(case.attack)

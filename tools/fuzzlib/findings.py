@@ -23,6 +23,8 @@ class Kind(StrEnum):
     NO_RECEIPT = "an honest client had no receipt in time"
     NO_ANSWER = "an attacker with a proper message got neither receipt nor close"
     VALID_REFUSED = "a valid update was refused"
+    # Counted apart: nothing that a server could do about it.
+    YRS_ERRS = "a pycrdt client erred where stock Yjs does not"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +40,8 @@ class Finding:
     def attack(self) -> str:
         """The attack that is the first suspect."""
         return self.cases[-1].attack if self.cases else "nothing"
+
+    @property
+    def is_of_server(self) -> bool:
+        """Whether it is about the server, and not about a client alone."""
+        return self.kind != Kind.YRS_ERRS

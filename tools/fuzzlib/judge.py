@@ -1,7 +1,7 @@
 """Reads what was relayed, or stored, with pycrdt: in a process of its own, which may well die.
 
-``python -m fuzzlib.judge FILE...`` prints a line of JSON for each file of updates: clocks, the
-and texts.
+``python -m fuzzlib.judge FILE...`` prints a line of JSON for each file of updates: clocks, texts,
+and what it stumbled over.
 """
 
 import asyncio
@@ -23,16 +23,18 @@ _TOOLS: Final = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a pycrdt client has after these updates. ``trouble`` is what it stumbled over."""
+    """What a client has after these updates. ``trouble`` is what it stumbled over."""
 
     clocks: dict[int, int]
     # By the name of the root, as far as it is a text.
     texts: dict[str, str]
     trouble: tuple[str, ...]
+    # Client, start and end of what was sent; told by stock Yjs, not by pycrdt.
+    sent: tuple[tuple[int, ...], ...] = ()
 
 
 class JudgeDied(Exception):
-    """A pycrdt client that takes these updates dies, or is never done."""
+    """A client that takes these updates dies, or is never done."""
 
 
 def write_updates(path: Path, updates: Iterable[bytes]) -> None:
@@ -43,13 +45,24 @@ def write_updates(path: Path, updates: Iterable[bytes]) -> None:
 
 
 async def judge(*paths: Path, within_s: float = JUDGE_S) -> list[Verdict]:
-    """Have files of updates read.
+    """Have files of updates read by pycrdt clients.
+
+    Raises:
+        JudgeDied: it died, or took too long.
+    """
+    return await have_read("pycrdt", (sys.executable, "-m", "fuzzlib.judge"), paths, within_s)
+
+
+async def have_read(
+    reader: str, command: Sequence[str], paths: Sequence[Path], within_s: float
+) -> list[Verdict]:
+    """Have files of updates read by a command.
 
     Raises:
         JudgeDied: it died, or took too long.
     """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "fuzzlib.judge", *map(str, paths)),
+        *(*command, *map(str, paths)),
         cwd=_TOOLS,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -61,15 +74,16 @@ async def judge(*paths: Path, within_s: float = JUDGE_S) -> list[Verdict]:
     except TimeoutError:
         process.kill()
         await process.wait()
-        raise JudgeDied(f"pycrdt is not done after {within_s:g} s") from None
+        raise JudgeDied(f"{reader} is not done after {within_s:g} s") from None
     if process.returncode != 0:
-        raise JudgeDied(f"pycrdt ended with {process.returncode}")
+        raise JudgeDied(f"{reader} ended with {process.returncode}")
     return [_verdict_of(json.loads(line)) for line in output.splitlines()]
 
 
 def _verdict_of(content: dict[str, Any]) -> Verdict:
     clocks = {int(client): clock for client, clock in content["clocks"].items()}
-    return Verdict(clocks, content["texts"], tuple(content["trouble"]))
+    sent = tuple(map(tuple, content.get("sent", ())))
+    return Verdict(clocks, content["texts"], tuple(content["trouble"]), sent)
 
 
 def _read_updates(path: Path) -> list[bytes]:

@@ -41,7 +41,9 @@ class Tally:
     latencies_s: list[float] = field(default_factory=list)
     pings_s: list[float] = field(default_factory=list)
     receipts_checked: int = 0
+    # About the server, and about yrs alone, where stock Yjs sees nothing wrong.
     findings: list[Finding] = field(default_factory=list)
+    yrs_errors: list[Finding] = field(default_factory=list)
     # What each finding came down to, by kind and attack.
     minimised: dict[tuple[Kind, str], str] = field(default_factory=dict)
     muted: set[str] = field(default_factory=set)
@@ -77,6 +79,7 @@ class Tally:
             "receipt_latency_ms": _quantiles_ms(self.latencies_s),
             "ping_ms": _quantiles_ms(self.pings_s),
             "receipts_checked": self.receipts_checked,
+            "yrs_errors": len(self.yrs_errors),
             "findings": [
                 {"kind": kind, "attack": attack, "times": len(found), "detail": found[0].detail}
                 for (kind, attack), found in self.findings_by_cause().items()
@@ -143,6 +146,10 @@ class Tally:
             yield f"- **{kind}**, {len(found)} times, {attack}: `{detail}`"
             if (kind, attack) in self.minimised:
                 yield f"  - {self.minimised[kind, attack]}"
+        if self.yrs_errors:
+            causes = Counter(finding.attack for finding in self.yrs_errors)
+            attacks = ", ".join(f"{attack}: {times}" for attack, times in causes.most_common())
+            yield f"- no finding, as stock Yjs sees nothing wrong: {Kind.YRS_ERRS}; {attacks}"
         if self.muted:
             muted = ", ".join(sorted(self.muted))
             yield f"- not tried any more after it killed the server: {muted}"
