@@ -37,6 +37,12 @@ class MisbehavingServer:
         """Send an update only to the first who came."""
         await self._connections[0].send(update_message(update))
 
+    async def say_in_fragments(self, update: bytes) -> None:
+        """Send everybody an update, a byte in each frame."""
+        message = update_message(update)
+        parts = [message[at : at + 1] for at in range(len(message))]
+        await asyncio.gather(*(each.send(parts) for each in self._connections))
+
     async def _serve(self, connection: ServerConnection) -> None:
         self._connections.append(connection)
         try:

@@ -318,6 +318,17 @@ async def test_an_attacker_that_is_closed_has_its_code_counted(
     assert not outcome.is_accepted
 
 
+async def test_a_message_in_fragments_is_taken_whole(
+    fuzzlib: Any, fake: MisbehavingServer, tmp_path: Path
+) -> None:
+    arena = await arena_at(fuzzlib, fake, tmp_path)
+    await fake.say_in_fragments(BAD)
+    settled, findings = await arena.settle()
+    await arena.close()
+    assert findings == []
+    assert "bad" in settled.verdict.texts["text"]
+
+
 async def test_replicas_that_differ_are_noticed(
     fuzzlib: Any, fake: MisbehavingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,9 @@ OPEN_S: Final = 20.0
 SEND_S: Final = 20.0
 ABNORMAL: Final = 1006
 _KEY: Final = "AAAAAAAAAAAAAAAAAAAAAA=="
-_CLOSE, _PING, _PONG = 8, 9, 10
+_CONTINUED, _CLOSE, _PING, _PONG = 0, 8, 9, 10
+# The bit of a frame that is the last of its message.
+_LAST: Final = 0x80
 
 
 class NotOpened(Exception):
@@ -20,7 +22,7 @@ class NotOpened(Exception):
 
 
 class Session:
-    """One connection. Every binary frame from the server is handed to ``take``."""
+    """One connection. Every binary message from the server is handed to ``take``."""
 
     def __init__(
         self,
@@ -35,6 +37,8 @@ class Session:
         self._reader = reader
         self._writer = writer
         self._take = take
+        # The fragments of a message that has not come whole yet.
+        self._message = bytearray()
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
@@ -86,7 +90,7 @@ class Session:
                     field = await self._reader.readexactly(2 if size == 126 else 8)
                     size = int.from_bytes(field)
                 payload = await self._reader.readexactly(size)
-                await self._handle(first & 0x0F, payload)
+                self._handle(first, payload)
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -94,9 +98,14 @@ class Session:
                 self.close_code = ABNORMAL
             self.ended.set()
 
-    async def _handle(self, opcode: int, payload: bytes) -> None:
-        if opcode == BINARY & 0x0F:
-            self._take(payload)
+    def _handle(self, first: int, payload: bytes) -> None:
+        opcode = first & 0x0F
+        if opcode in (BINARY & 0x0F, _CONTINUED):
+            # A large message comes in fragments.
+            self._message += payload
+            if first & _LAST:
+                message, self._message = bytes(self._message), bytearray()
+                self._take(message)
         elif opcode == _PING:
             self._writer.write(frame(PONG, payload))
         elif opcode == _PONG:
