@@ -295,8 +295,8 @@ class Replica:
                 # replaced here must be so after the next load, whatever else is new.
                 self._take_in(self._build(), update)
                 return True
-        self._scan_pending(doc)
-        waiting_before = _waiting(self._pending, doc.get_state())
+        # What waited before: read only where it is needed, for it may be large.
+        waited = [self._pending, *self._unscanned]
         changed: list[object] = []
         subscription = doc.observe(changed.append)
         try:
@@ -307,10 +307,12 @@ class Replica:
             return True
         state_vector = doc.get_state()
         rest = diff(update, state_vector)
-        if rest == self._clean_rest:
+        if rest in (EMPTY_UPDATE, self._clean_rest):
             return False
+        # As nothing changed, both are seen from where the Doc was before.
         waiting = _waiting(rest, state_vector)
-        if all(map(covers, waiting_before, waiting)):
+        known = map(united, zip(*map(read_ranges, waited), strict=True))
+        if all(map(covers, known, waiting)):
             self._clean_rest = rest
             return False
         return True

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from yjs_store import UpdateRefused, crdt
 from yjs_store.limits import MERGE_SLICE, PENDING_SCAN_UPDATES
+from yjs_store.update_v1 import write_deletes
 
 from .editing import Editor, letters, need_y_py, read, read_with_y_py
 from .histories import delivered_histories, deliveries, histories
@@ -475,6 +476,14 @@ def test_what_waits_already_is_no_news(missing: int) -> None:
     repeated = replica.diff(crdt.EMPTY_STATE_VECTOR)
     assert not replica.integrate_news(repeated)
     assert not replica.integrate_news(crdt.merge(early))
+
+
+def test_repeating_much_that_waits_is_not_quadratic() -> None:
+    """Found by tools/fuzz_relay: with the square of these this would go on for hours."""
+    many = [(2 * clock, 2 * clock + 1) for clock in range(300_000)]
+    replica = crdt.Replica([write_deletes({9: many})])
+    assert not replica.integrate_news(write_deletes({9: many[:-1]}))
+    assert replica.integrate_news(write_deletes({9: [(1, 2), *many[1:]]}))
 
 
 @pytest.mark.parametrize("bad", NOT_UPDATES, ids=bytes.hex)
