@@ -225,7 +225,7 @@ async def test_where_pycrdt_clients_alone_differ_stock_yjs_says_who_is_wrong(
 
     async def is_blamed(one: str, other: str) -> bool:
         assert read[one] != read[other]
-        blamed: bool = await arbiter.blames_yrs(read[one], paths[one], read[other], paths[other])
+        blamed: bool = await arbiter.blames_yrs(paths[one], paths[other])
         return blamed
 
     assert await is_blamed("live", "stored")

@@ -117,7 +117,7 @@ class Bout:
             return finding(Kind.STORE_DIFFERS, f"receipts for what is not stored: {lost}"[:1500])
         if settled.verdict is not None and stored != settled.verdict:
             live = path.with_name(replica_name(0))
-            excused = await blames_yrs(settled.verdict, live, stored, path)
+            excused = await blames_yrs(live, path)
             kind = Kind.YRS_ERRS if excused else Kind.STORE_DIFFERS
             return finding(kind, difference(settled.verdict, stored))
         return []
