@@ -364,10 +364,11 @@ async def test_a_decoder_that_fails_on_an_answer_takes_nobody_elses_receipt_alon
 
     document.listen(listener)
     recorder = Recorder()
-    document.submit(letters("a")[0], recorder)
     async with store.document("other") as other:
         with monkeypatch.context() as patch:
             patch.setattr(crdt.Replica, "diff", fail)
+            # Last: what is handed in before may be settled before anybody looks.
+            document.submit(letters("a")[0], recorder)
             while document._round is None:  # noqa: ASYNC110  (turns of the loop, no time)
                 await asyncio.sleep(0)
             document.when_durable(answer)
