@@ -10,8 +10,6 @@
     POST /admin/quarantine/{number}/discard                       {"discarded": number}
 """
 
-from typing import Any
-
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,13 +17,13 @@ from starlette.routing import Route
 
 from relay.admin_gate import AdminGate
 from relay.auth.grants import BadRequest
+from relay.clock import now_ms
 from relay.http_answers import Handler, answer, refuse, with_json_errors
 from relay.limits import ADMIN_PAGE_MAX
+from relay.record_facts import entry_facts, session_facts
 from yjs_store import (
     EntryMissing,
     Quarantine,
-    QuarantineEntry,
-    Session,
     SessionBook,
     Store,
     UpdateRefused,
@@ -53,7 +51,7 @@ def _session_routes(gate: AdminGate, sessions: SessionBook) -> list[Route]:
             limit=_limit(request),
             with_ended=asked.get("ended") == "1",
         )
-        return answer({"sessions": [_session_facts(session) for session in found]})
+        return answer({"sessions": [session_facts(session, now_ms()) for session in found]})
 
     async def revoke(request: Request) -> Response:
         who = await gate.check(request)
@@ -78,7 +76,7 @@ def _quarantine_routes(gate: AdminGate, quarantine: Quarantine) -> list[Route]:
             _limit(request),
             request.query_params.get("document"),
         )
-        return answer({"entries": [_entry_facts(entry) for entry in found]})
+        return answer({"entries": [entry_facts(entry) for entry in found]})
 
     async def export(request: Request) -> Response:
         await gate.check(request)
@@ -140,32 +138,3 @@ def _parse(name: str, text: str) -> int:
     if len(text) > _DIGITS_MAX or not (text.isascii() and text.isdigit()):
         raise BadRequest(f"{name} is a whole number")
     return int(text)
-
-
-def _session_facts(session: Session) -> dict[str, Any]:
-    return {
-        "session": session.session_id,
-        "user": session.user,
-        "document": session.document,
-        "permission": session.permission.value,
-        "status": session.status.value,
-        "details": session.details,
-        "created_ms": session.created_ms,
-        "updated_ms": session.updated_ms,
-        "expires_ms": session.expires_ms,
-    }
-
-
-def _entry_facts(entry: QuarantineEntry) -> dict[str, Any]:
-    return {
-        "number": entry.entry_id,
-        "document": entry.document,
-        "reason": entry.reason,
-        "sender": entry.sender,
-        "first_seen_ms": entry.created_ms,
-        "last_seen_ms": entry.seen_ms,
-        "times": entry.seen_count,
-        "byte_length": entry.byte_length,
-        "sha256": entry.hash.hex(),
-        "problem": entry.problem,
-    }

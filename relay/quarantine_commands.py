@@ -8,6 +8,7 @@ from typing import BinaryIO, TypeVar
 
 import click
 
+from relay.record_facts import entry_facts
 from relay.store_options import Unreadable, store_options, store_url
 from relay.terminal import printable, shown_time, table
 from yjs_store import (
@@ -48,7 +49,7 @@ def list_entries(
     entries = _run(lambda: asyncio.run(read_quarantine(url, document)))
     if as_json:
         for entry in entries:
-            click.echo(json.dumps(_facts_of(entry)))
+            click.echo(json.dumps(entry_facts(entry)))
     elif entries:
         for line in table([_HEADINGS, *map(_row_of, entries)]):
             click.echo(line)
@@ -61,7 +62,7 @@ def list_entries(
 def show(number: int, store: str | None, config: Path | None, as_json: bool) -> None:
     """Show everything about the entry with this NUMBER, and how its bytes begin."""
     entry = _read(number, store, config)
-    facts = _facts_of(entry)
+    facts = entry_facts(entry)
     if as_json:
         click.echo(json.dumps(facts))
         return
@@ -165,18 +166,3 @@ def _row_of(entry: QuarantineEntry) -> tuple[str, ...]:
         entry.sender,
         entry.reason if entry.problem is None else f"DAMAGED: {entry.problem}",
     )
-
-
-def _facts_of(entry: QuarantineEntry) -> dict[str, object]:
-    return {
-        "number": entry.entry_id,
-        "document": entry.document,
-        "reason": entry.reason,
-        "sender": entry.sender,
-        "first_seen_ms": entry.created_ms,
-        "last_seen_ms": entry.seen_ms,
-        "times": entry.seen_count,
-        "byte_length": entry.byte_length,
-        "sha256": entry.hash.hex(),
-        "problem": entry.problem,
-    }

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
+from relay.record_facts import session_facts, status_of
 from relay.store_options import Unreadable, store_options, store_url
 from relay.terminal import printable, shown_time, table
 from yjs_store import (
     Revocation,
     Session,
-    SessionStatus,
     StoreError,
     read_sessions,
     revoke_sessions,
@@ -66,7 +66,7 @@ def list_sessions(
         raise Unreadable(printable(str(error))) from error
     if as_json:
         for session in found:
-            click.echo(json.dumps(_facts_of(session, now_ms)))
+            click.echo(json.dumps(session_facts(session, now_ms)))
     elif found:
         for line in table([_HEADINGS, *(_row_of(session, now_ms) for session in found)]):
             click.echo(line)
@@ -134,33 +134,11 @@ def _row_of(session: Session, now_ms: int) -> Sequence[str]:
         session.user,
         session.document,
         session.permission.value,
-        _status_of(session, now_ms),
+        status_of(session, now_ms),
         shown_time(session.created_ms),
         shown_time(session.expires_ms),
         ", ".join(f"{what}: {text}" for what, text in session.details.items()),
     )
-
-
-def _status_of(session: Session, now_ms: int) -> str:
-    if "damaged" in session.details:
-        return "damaged"
-    if session.status is SessionStatus.ACTIVE and session.expires_ms <= now_ms:
-        return "expired"
-    return session.status.value
-
-
-def _facts_of(session: Session, now_ms: int) -> dict[str, object]:
-    return {
-        "session": session.session_id,
-        "user": session.user,
-        "document": session.document,
-        "permission": session.permission.value,
-        "status": _status_of(session, now_ms),
-        "details": session.details,
-        "created_ms": session.created_ms,
-        "updated_ms": session.updated_ms,
-        "expires_ms": session.expires_ms,
-    }
 
 
 def _facts_of_revocation(done: Revocation) -> dict[str, object]:

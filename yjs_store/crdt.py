@@ -195,6 +195,7 @@ def _refusing(what: str) -> Iterator[None]:
     except ValueError as error:
         raise UpdateRefused(f"{what}: {error}") from error
     except BaseException as error:
+        # A panic is no Exception; everything else is passed on.
         if not _is_panic(error):
             raise
         raise UpdateRefused(f"{what}: the decoder failed on it") from error

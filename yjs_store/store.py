@@ -281,8 +281,7 @@ class Store:
         """
         check_name(name)
         await self._committer.run_exclusive(lambda: self._delete_between_commits(name))
-        self._unmended.discard(name)
-        self._keeper.drop(name)
+        self._forget_life(name)
         self._keeper.request_trim()
 
     async def _delete_between_commits(self, name: str) -> None:
@@ -360,11 +359,17 @@ class Store:
         await self._begin_anew(planned.remains.sealed_head.head.name, "it was set aside")
 
     async def _begin_anew(self, name: str, why: str) -> None:
-        """Let go of what is known of the former life of a document."""
-        self._keeper.drop(name)
+        """Let those who have the former life of a document open load the new one."""
+        self._forget_life(name)
         document = await self._opened.find(name)
         if document is not None:
             document.failed(DocumentFailed(name, why))
+
+    def _forget_life(self, name: str) -> None:
+        """Forget what was found out of a life of a document that is over."""
+        self._unmended.discard(name)
+        self._vouching.drop(name)
+        self._keeper.drop(name)
 
     async def list_set_aside(self) -> Sequence[SetAside]:
         """Return the damaged documents whose place salvaged ones have taken."""

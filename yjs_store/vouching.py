@@ -49,3 +49,9 @@ class Vouching:
         # On a disk that is full it is tried again when it is opened next.
         with contextlib.suppress(StoreUnavailable):
             await self._backend.vouch(head.document_id)
+
+    def drop(self, name: str) -> None:
+        """Forget what was found of a document whose life is over."""
+        self._poisoned = {
+            key: error for key, error in self._poisoned.items() if error.document != name
+        }

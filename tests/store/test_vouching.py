@@ -78,6 +78,16 @@ async def test_the_documents_of_an_older_store_are_tried_before_their_first_use(
         await check_only_the_poisoned_are_refused(store)
 
 
+async def test_a_poisoned_document_that_is_deleted_is_no_trouble_any_more(path: Path) -> None:
+    await write_unguarded(path, {"n": [DEEP_VALUE]})
+    async with store_over(WatchedBackend(path)) as store:
+        with pytest.raises(Poisoned):
+            await store.open_document("n")
+        assert [each.document for each in store.degradations()] == ["n"]
+        await store.delete("n")
+        assert store.degradations() == []
+
+
 async def test_a_disk_that_is_full_keeps_nobody_from_reading(path: Path) -> None:
     """P8."""
     await write_unguarded(path, SOUND)

@@ -165,6 +165,7 @@ def _carry_out(
     try:
         return [_carry_out_one(table, change) for change in changes]
     except BaseException:
+        # All or none, as in a database, whatever stopped it.
         table.rows, table.unacknowledged = before
         raise
 

@@ -54,6 +54,7 @@ class SqliteRevoker:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA fullfsync = ON")
         except BaseException:
+            # Whatever stopped it: nobody else knows of the connection yet.
             connection.close()
             raise
         return connection
