@@ -118,7 +118,12 @@ class Admission:
         if not self.authority.needs_credential:
             grant = await self.authority.judge("", document)
             session = self._granted.make(self._make_secret(), grant, document, details)
-            await self._sessions.start(session, None)
+            try:
+                await self._sessions.start(session, None)
+            except asyncio.CancelledError:
+                # It may be stored all the same, and nobody could resume it.
+                self._background.spawn(self._granted.end(session.session_id))
+                raise
             return session, Judged("", version)
         if credential is None:
             raise Unauthorized("a credential is needed")

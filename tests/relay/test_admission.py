@@ -218,6 +218,21 @@ def everybody(store: Store, hub: Hub, clock: Clock) -> Admission:
     return Admission(store.sessions, Anonymous(), clock, make_secret, hub.ask_for_state)
 
 
+async def test_who_goes_while_being_let_in_leaves_no_session_that_nobody_could_resume(
+    store: Store, hub: Hub, clock: Clock
+) -> None:
+    """P5: enough of them would take everybody's places for an hour."""
+    admission = everybody(store, hub, clock)
+    entering = asyncio.create_task(enter(hub, admission))
+    await run_ready_tasks(1)  # its session is on the way
+    entering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await entering
+    await admission.close()
+    await store.sessions.end("of nobody")  # changes come one after the other
+    assert await store.sessions.list() == []
+
+
 async def test_where_everybody_is_let_in_tickets_take_no_place(
     hub: Hub, store: Store, clock: Clock
 ) -> None:
