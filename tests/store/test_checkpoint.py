@@ -1,7 +1,7 @@
 """yjs_store.checkpoint: folding changes no content, whatever happens on the way."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,17 +27,6 @@ from .editing import Editor, has_y_py, letters, read, read_with_y_py
 from .histories import histories
 from .stores import Failing, Gate, Hook, Recorder, WatchedBackend, raw, rows_of, store_over
 from .update_v1 import ids_of
-
-
-@pytest.fixture
-def backend(path: Path) -> WatchedBackend:
-    return WatchedBackend(path)
-
-
-@pytest.fixture
-async def store(backend: WatchedBackend) -> AsyncIterator[Store]:
-    async with store_over(backend) as store:
-        yield store
 
 
 async def append_letters(store: Store, string: str, client_id: int = 7) -> None:

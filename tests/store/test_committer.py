@@ -1,7 +1,6 @@
 """yjs_store.committer: one commit for all that has gathered, tried until it is stored."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -31,18 +30,6 @@ from .stores import (
     steal_lock,
     store_over,
 )
-
-
-@pytest.fixture
-def backend(path: Path) -> WatchedBackend:
-    return WatchedBackend(path)
-
-
-@pytest.fixture
-async def store(backend: WatchedBackend) -> AsyncIterator[Store]:
-    async with store_over(backend) as store:
-        yield store
-
 
 # ---- gathering ----------------------------------------------------------------------------------
 

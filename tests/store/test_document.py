@@ -1,7 +1,7 @@
 """yjs_store.document: what one live document gathers, stores, says and shows."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,23 +34,6 @@ from .stores import (
     submit,
 )
 from .test_crdt import CHILD_OF_A_LETTER, NOT_UPDATES, PANIC_FIRST, PANIC_SECOND
-
-
-@pytest.fixture
-def backend(path: Path) -> WatchedBackend:
-    return WatchedBackend(path)
-
-
-@pytest.fixture
-async def store(backend: WatchedBackend) -> AsyncIterator[Store]:
-    async with store_over(backend) as store:
-        yield store
-
-
-@pytest.fixture
-async def document(store: Store) -> Document:
-    return await store.open_document("n")
-
 
 # ---- rows ---------------------------------------------------------------------------------------
 

@@ -35,17 +35,6 @@ from .editing import Editor, letters, read, read_with_y_py
 from .stores import Failing, Gate, Recorder, WatchedBackend, rows_of, store_over, submit
 
 
-@pytest.fixture
-def backend(path: Path) -> WatchedBackend:
-    return WatchedBackend(path)
-
-
-@pytest.fixture
-async def store(backend: WatchedBackend) -> AsyncIterator[Store]:
-    async with store_over(backend) as store:
-        yield store
-
-
 def paste(letter: str = "x", client_id: int = 20, length: int = JOURNAL_ROW_BYTES_MAX) -> bytes:
     """An update that no row takes, unless told."""
     return Editor(client_id).write(letter * length)

@@ -1,7 +1,7 @@
 """yjs_store.store: documents by name, from the first open to the last."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from sqlite3 import Connection
 
@@ -34,23 +34,10 @@ from .stores import (
     WatchedBackend,
     raw,
     rows_of,
-    store_over,
     submit,
     url,
 )
 from .update_v1 import ids_of
-
-
-@pytest.fixture
-def backend(path: Path) -> WatchedBackend:
-    return WatchedBackend(path)
-
-
-@pytest.fixture
-async def store(backend: WatchedBackend) -> AsyncIterator[Store]:
-    async with store_over(backend) as store:
-        yield store
-
 
 # ---- opening the store --------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """yjs_store.trials and its side of a document: order, one answer each, turns, and the end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -49,22 +49,6 @@ from .poison import (
     vault,
 )
 from .stores import Failing, Gate, Recorder, WatchedBackend, rows_of, store_over, submit
-
-
-@pytest.fixture
-def backend(path: Path) -> WatchedBackend:
-    return WatchedBackend(path)
-
-
-@pytest.fixture
-async def store(backend: WatchedBackend) -> AsyncIterator[Store]:
-    async with store_over(backend) as store:
-        yield store
-
-
-@pytest.fixture
-async def document(store: Store) -> Document:
-    return await store.open_document("n")
 
 
 @pytest.fixture
