@@ -6,17 +6,33 @@ It runs in the fold process when a document is not small; what crosses over is p
 from dataclasses import dataclass, replace
 
 from yjs_store import crdt, format
+from yjs_store.content import facts_of
 from yjs_store.errors import Damaged, UpdateRefused, UpdateTooLarge
+from yjs_store.facts import ContentFacts
 from yjs_store.limits import SNAPSHOT_BYTES_MAX
 from yjs_store.records import Chunk, Head, Snapshot, StoredDocument
 
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """A candidate whose chunks are proven to hold the content of its source."""
+    """A candidate whose chunks are proven to hold the content of its source.
+
+    ``content`` is None where nothing was folded.
+    """
 
     snapshot: Snapshot
     chunks: tuple[Chunk, ...]
+    content: ContentFacts | None = None
+
+
+def whole(stored: StoredDocument) -> bytes:
+    """Verify what is stored; return all of it as one update, pending included.
+
+    Raises:
+        Damaged: it is not what was written, or does not decode.
+    """
+    head, updates = format.assemble(stored)
+    return _fold(head, updates)[0]
 
 
 def fold_stored(stored: StoredDocument, extra: bytes | None, now_ms: int) -> Folded:
@@ -33,10 +49,7 @@ def fold_stored(stored: StoredDocument, extra: bytes | None, now_ms: int) -> Fol
     if extra is not None:
         updates.append(extra)
         cut_seq += 1
-    try:
-        update, source = crdt.fold(updates)
-    except (UpdateRefused, crdt.IntegrationFailed) as error:
-        raise Damaged(head.name, "content", "Yjs updates", str(error)) from error
+    update, source = _fold(head, updates)
     # Let go as soon as may be: a large document is in memory several times otherwise.
     updates.clear()
     if len(update) > SNAPSHOT_BYTES_MAX:
@@ -44,9 +57,16 @@ def fold_stored(stored: StoredDocument, extra: bytes | None, now_ms: int) -> Fol
     chunks = tuple(format.cut_chunks(head.uid, update))
     snapshot = format.snapshot_manifest(head.uid, cut_seq, now_ms, update, chunks)
     del update
-    folded = Folded(snapshot, chunks)
+    folded = Folded(snapshot, chunks, facts_of(source, cut_seq))
     _prove(head, folded, source)
     return folded
+
+
+def _fold(head: Head, updates: list[bytes]) -> tuple[bytes, crdt.Content]:
+    try:
+        return crdt.fold(updates)
+    except (UpdateRefused, crdt.IntegrationFailed) as error:
+        raise Damaged(head.name, "content", "Yjs updates", str(error)) from error
 
 
 def _prove(head: Head, folded: Folded, source: crdt.Content) -> None:

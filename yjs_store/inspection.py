@@ -12,6 +12,7 @@ from typing import Final
 
 from yjs_store.errors import UpdateRefused
 from yjs_store.limits import (
+    SUBDOCUMENT_OPTIONS_MAX,
     UPDATE_CLIENTS_MAX,
     UPDATE_CLOCK_MAX,
     UPDATE_RANGES_MAX,
@@ -244,7 +245,10 @@ class _Inspector:
         if reader.byte() != _OBJECT:
             # Yjs asks null for its options and throws.
             raise UpdateRefused("the options of a sub-document are no object")
-        for _ in range(reader.number()):
+        options = reader.byte()
+        if options > SUBDOCUMENT_OPTIONS_MAX:
+            raise UpdateRefused(f"a sub-document may have {SUBDOCUMENT_OPTIONS_MAX} options")
+        for _ in range(options):
             option = reader.text()
             if option in _OPTIONS_NOT_SENT:
                 raise UpdateRefused(f"a sub-document has the option {option}")

@@ -7,7 +7,7 @@ plain and not fast.
 
 import struct
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -160,6 +160,32 @@ def beyond(ranges: Ranges, clocks: dict[int, int]) -> Ranges:
     return {client: of_client for client, of_client in parts.items() if of_client}
 
 
+def minus(ranges: Ranges, others: Ranges) -> Ranges:
+    """Return the clocks of ``ranges`` that are not in ``others``; both are joined."""
+    parts = {
+        client: list(_without(of_client, others.get(client, [])))
+        for client, of_client in ranges.items()
+    }
+    return {client: of_client for client, of_client in parts.items() if of_client}
+
+
+def _without(
+    ranges: list[tuple[int, int]], others: list[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
+    index = 0
+    for start, end in ranges:
+        while index < len(others) and others[index][1] <= start:
+            index += 1
+        at, left = index, start
+        while at < len(others) and others[at][0] < end:
+            if others[at][0] > left:
+                yield left, others[at][0]
+            left = others[at][1]
+            at += 1
+        if left < end:
+            yield left, end
+
+
 def covers(known: Ranges, asked: Ranges) -> bool:
     """Say whether every clock of ``asked`` is in ``known``; both are joined.
 
@@ -255,13 +281,13 @@ def _read_type(reader: Reader) -> int:
 def _read_any_list(reader: Reader) -> int:
     length = reader.number()
     for _ in range(length):
-        _skip_any(reader)
+        read_any(reader)
     return length
 
 
 def _read_doc(reader: Reader) -> int:
     reader.skip(reader.number())
-    _skip_any(reader)
+    read_any(reader)
     return 1
 
 
@@ -278,7 +304,12 @@ _CONTENTS: Final[dict[int, Callable[[Reader], int]]] = {
 }
 
 
-def _skip_any(reader: Reader) -> None:
+def read_any(reader: Reader) -> None:
+    """Read a value.
+
+    Raises:
+        IndexError, KeyError, UpdateRefused: it is not of a known form.
+    """
     # A stack instead of recursion: what is nested deeply must not end this process.
     open_containers: list[tuple[int, bool]] = []
     while True:

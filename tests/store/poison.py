@@ -33,6 +33,14 @@ def _nested(start: int, depth: int, client: int) -> Iterator[Struct]:
         yield item(shared_type(ARRAY), parent=parent)
 
 
+def waiting_types(depth: int, number: int) -> bytes:
+    """So many arrays, each within the one before, beside a letter that is missing."""
+    client = 1000 + number
+    first = item(shared_type(ARRAY), origin=(100_000 + number, 0))
+    rest = (item(shared_type(ARRAY), parent=(client, clock)) for clock in range(depth - 1))
+    return update(run(client, 0, [first, *rest]))
+
+
 def delete_first(client: int = CLIENT) -> bytes:
     """The deletion of the outermost: 7 bytes."""
     return update(deletes=delete_set((client, [(0, 1)])))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yjs_store import UpdateRefused, crdt
+from yjs_store import UpdateRefused, crdt, merging
 from yjs_store.halves import heal_all, hide, look, may_have_pairs, show
 from yjs_store.pairs import Pairs
 
@@ -211,6 +211,43 @@ def test_what_waits_is_asked_for_within_a_character() -> None:
     replica = sent_later([LATER, one(item(string(SMILE), origin=(7, 20)), clock=21)], 1)
     answer = replica.diff(state_vector({7: 22}))
     assert ids_of([answer]).structs == {(7, 22)}
+
+
+@settings(deadline=None)
+@given(cut_histories(), st.sets(st.integers(0, 30), max_size=5), st.integers(0, 25), st.data())
+def test_any_state_vector_gets_everything_after_it_also_of_what_waits(
+    history: tuple[list[bytes], list[bytes], list[bytes]],
+    late: set[int],
+    started_with: int,
+    data: st.DataObject,
+) -> None:
+    """P2: nothing that is put together for an answer ends within a character."""
+    _, _, arrived = history
+    early = [one_of for index, one_of in enumerate(arrived) if index not in late]
+    replica = sent_later(early, started_with)
+    sent = ids_of(early).structs
+    clients = sorted({client for client, _ in sent})
+    clocks = {client: data.draw(st.integers(0, 12)) for client in clients}
+    answer = replica.diff(state_vector(clocks))
+    assert ids_of([answer]).structs == {(who, at) for who, at in sent if at >= clocks[who]}
+
+
+@EACH_CUT
+@pytest.mark.parametrize("count", range(4))
+def test_an_answer_is_not_searched_for_characters_when_something_waits(
+    monkeypatch: pytest.MonkeyPatch, updates: list[bytes], text: str, count: int
+) -> None:
+    """It took seconds for a large document, and nothing else was done meanwhile (P5)."""
+    waiting = one(item(string(SMILE), origin=(8, 9)), client=9)
+    replica = sent_later([*updates, waiting], count)
+    expected = replica.diff(crdt.EMPTY_STATE_VECTOR)
+
+    def search(updates: Sequence[bytes]) -> Sequence[bytes]:
+        raise AssertionError(f"{len(updates)} updates were searched")
+
+    monkeypatch.setattr(merging, "heal_overlaps", search)
+    assert replica.diff(crdt.EMPTY_STATE_VECTOR) == expected
+    assert ids_of([expected]) == ids_of([*updates, waiting])
 
 
 # ---- the proof (P3) ----------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from yjs_store import UpdateRefused
 from yjs_store.inspection import nesting
+from yjs_store.nesting import Nesting, measure_nesting
 
 from .update_builder import (
     ARRAY,
@@ -22,6 +23,7 @@ from .update_builder import (
     one,
     run,
     shared_type,
+    skip,
     update,
 )
 
@@ -93,6 +95,38 @@ def test_types_that_wait_for_each_other_end_somewhere() -> None:
         run(8, 0, [item(shared_type(ARRAY), parent=(7, 0))]),
     )
     assert 1 <= nesting(around) <= 3
+
+
+@given(st.integers(2, 30), st.integers(0, 2**32))
+def test_no_letters_that_are_missing_bring_types_deeper_than_was_said(
+    count: int, seed: int
+) -> None:
+    """P5: whatever waits for them, and wherever they stand."""
+    chance = random.Random(seed)
+    structs: list[Struct] = [item(shared_type(ARRAY), parent="array")]
+    types = [0]
+    for clock in range(1, count):
+        is_type = chance.random() < 0.5
+        places = {
+            "parent": {"parent": (7, chance.choice(types))},
+            "one": {"origin": (7, chance.randrange(clock))},
+            "two": {"origin": (7, chance.randrange(clock)), "right_origin": (7, clock - 1)},
+        }
+        place = places[chance.choice(list(places))]
+        content = shared_type(ARRAY) if is_type else letters("a")
+        structs.append(item(content, **place))  # type: ignore[arg-type]
+        types += [clock] * is_type
+    missing = {clock for clock in set(range(count)) - set(types) if chance.random() < 0.5}
+    kept = [skip(1) if clock in missing else one for clock, one in enumerate(structs)]
+    found = measure_nesting(update(run(7, 0, kept)))
+    assert nesting(update(run(7, 0, structs))) <= found.possible <= len(types)
+
+
+def test_types_that_wait_for_one_letter_count_as_deep_as_they_are() -> None:
+    """So an author of whom much waits keeps nobody from writing."""
+    beside = [item(shared_type(ARRAY), origin=(9, 5)) for _ in range(100)]
+    alone = update(run(7, 0, chain(3)), run(8, 0, beside))
+    assert measure_nesting(alone) == Nesting(depth=3, possible=4)
 
 
 @pytest.mark.parametrize("bad", [b"", b"\x01\x01\x07", update(run(7, 0, []), run(7, 0, []))])

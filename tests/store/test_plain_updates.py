@@ -2,6 +2,7 @@
 
 import random
 import re
+from typing import Any
 
 import pycrdt
 import pytest
@@ -89,11 +90,16 @@ CLOCKS = (0, 1, 127, 128, 129, 255, 256, 16383, 16384, 16512, 2**21 - 1, 2**21, 
 
 @pytest.mark.parametrize("own", CLOCKS)
 @pytest.mark.parametrize("beside", CLOCKS)
-@pytest.mark.parametrize("side", ["left", "right", "both"])
+@pytest.mark.parametrize("side", ["left", "right", "both", "behind its own"])
 def test_a_struct_stands_only_beside_what_came_before(own: int, beside: int, side: str) -> None:
     there: Id = (7, beside)
-    other: Id = (8, beside)
-    origins = {"left": (there, None), "right": (None, there), "both": (other, there)}[side]
+    before: Id = (7, max(0, own - 1))
+    origins = {
+        "left": (there, None),
+        "right": (None, there),
+        "both": ((8, beside), there),
+        "behind its own": (before, there),
+    }[side]
     typed = one(item(A, origin=origins[0], right_origin=origins[1]), clock=own)
     assert is_plain(typed) == (beside < own)
 
@@ -134,8 +140,9 @@ def test_what_is_plain_passes_however_it_was_made(
         pycrdt.merge_updates(bytes(changed))
 
 
-def test_no_quantifier_of_the_pattern_gives_back() -> None:
+@pytest.mark.parametrize("match", [plain_updates._match, plain_updates._match_letter])
+def test_no_quantifier_of_a_pattern_gives_back(match: Any) -> None:
     """So its time is in proportion to the bytes, whatever they are."""
-    pattern: bytes = plain_updates._match.__self__.pattern  # type: ignore[attr-defined]
+    pattern: bytes = match.__self__.pattern
     variable = re.findall(rb"\{\d+,\d*\}.|[*+?](?![+=!:s(])", pattern)
     assert all(found.endswith(b"+") for found in variable), variable
