@@ -6,6 +6,8 @@ sending it there.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from yjs_store import folding
 from yjs_store.errors import FoldFailed, StoreError
@@ -13,6 +15,8 @@ from yjs_store.fold_pipe import job_messages
 from yjs_store.limits import FOLD_INLINE_BYTES, FOLD_TIMEOUT_S
 from yjs_store.records import StoredDocument
 from yjs_store.worker_process import Pipes, WorkerFailed, WorkerProcess
+
+_Result = TypeVar("_Result")
 
 
 class FoldProcess:
@@ -29,9 +33,7 @@ class FoldProcess:
         Raises:
             FoldFailed: the process died or took too long.
         """
-        head = stored.sealed_head.head
-        byte_length = head.journal_bytes + head.snapshot_bytes + len(extra or b"")
-        if byte_length <= FOLD_INLINE_BYTES:
+        if _byte_length(stored) + len(extra or b"") <= FOLD_INLINE_BYTES:
             return await asyncio.to_thread(folding.fold_stored, stored, extra, now_ms)
 
         async def job(pipes: Pipes) -> folding.Folded | StoreError:
@@ -40,13 +42,38 @@ class FoldProcess:
             answer = await pipes.receive()
             if isinstance(answer, StoreError):
                 return answer
-            chunks = [await pipes.receive() for _ in range(answer.chunk_count)]
-            return folding.Folded(answer, tuple(chunks))
+            snapshot, content = answer
+            chunks = [await pipes.receive() for _ in range(snapshot.chunk_count)]
+            return folding.Folded(snapshot, tuple(chunks), content)
 
+        return await self._ask(stored, job)
+
+    async def whole(self, stored: StoredDocument) -> bytes:
+        """See folding.whole.
+
+        Raises:
+            FoldFailed: the process died or took too long.
+        """
+        if _byte_length(stored) <= FOLD_INLINE_BYTES:
+            return folding.whole(stored)
+
+        async def job(pipes: Pipes) -> list[bytes] | StoreError:
+            for message in job_messages(stored, None, None):
+                await pipes.send(message)
+            answer = await pipes.receive()
+            if isinstance(answer, StoreError):
+                return answer
+            return [await pipes.receive() for _ in range(answer)]
+
+        return await asyncio.to_thread(b"".join, await self._ask(stored, job))
+
+    async def _ask(
+        self, stored: StoredDocument, job: Callable[[Pipes], Awaitable[_Result | StoreError]]
+    ) -> _Result:
         try:
             result = await self.worker.ask(job, FOLD_TIMEOUT_S)
         except WorkerFailed as error:
-            raise FoldFailed(head.name, str(error)) from error
+            raise FoldFailed(stored.sealed_head.head.name, str(error)) from error
         if isinstance(result, StoreError):
             raise result
         return result
@@ -54,3 +81,8 @@ class FoldProcess:
     async def close(self) -> None:
         """End the process."""
         await self.worker.close()
+
+
+def _byte_length(stored: StoredDocument) -> int:
+    head = stored.sealed_head.head
+    return head.journal_bytes + head.snapshot_bytes

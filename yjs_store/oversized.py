@@ -77,6 +77,11 @@ class OversizedGuard:
         """Whether an oversized update of this document waits for storage that fails."""
         return any(run.is_failing for run in self._runs.values() if run.name == name)
 
+    def failures_in_row(self, name: str) -> int:
+        """Return how often storage has refused an oversized update of this document so far."""
+        runs = (run for run in self._runs.values() if run.name == name)
+        return max((run.retrier.state.failures_in_row for run in runs), default=0)
+
     async def wait_idle(self) -> None:
         """Wait until none is under way."""
         while self._runs:

@@ -18,11 +18,15 @@ log = structlog.get_logger("yjs_store.retrying")
 
 @dataclass(slots=True)
 class StorageState:
-    """Whether storage takes writes; times in seconds of the event loop's clock."""
+    """Whether storage takes writes; times in seconds of the event loop's clock.
+
+    ``changes`` rises with every change of the others.
+    """
 
     failing_since_s: float | None = None
     failing_because: str | None = None
     failures_in_row: int = 0
+    changes: int = 0
 
 
 class Retrier:
@@ -80,9 +84,11 @@ class Retrier:
             log.error("storage is failing; edits wait", what=self._what, error=str(error))
         self.state.failing_because = str(error)
         self.state.failures_in_row = failures
+        self.state.changes += 1
 
     def _note_success(self) -> None:
         log.info("storage works again", what=self._what, failures=self.state.failures_in_row)
         self.state.failing_since_s = None
         self.state.failing_because = None
         self.state.failures_in_row = 0
+        self.state.changes += 1

@@ -15,7 +15,8 @@ from yjs_store.heads import salvaged_head
 from yjs_store.limits import SET_ASIDE_REASON_MAX
 from yjs_store.names import check_name
 from yjs_store.records import Chunk, Head, Remains, SealedHead, SetAside, Snapshot
-from yjs_store.salvage import SalvagePlan, plan
+from yjs_store.salvage import SalvagePlan
+from yjs_store.salvage_process import plan_elsewhere
 from yjs_store.urls import sqlite_path
 
 _Result = TypeVar("_Result")
@@ -34,6 +35,7 @@ async def plan_salvage(url: str, name: str, *, unverified: bool = False) -> Salv
     Raises:
         StoreUnusable: there is no store, or not one that this program reads.
         DocumentMissing, DocumentDeleted: there is nothing to save.
+        Poisoned, FoldFailed: as ``plan_elsewhere``.
     """
     reader = SqliteReader(sqlite_path(url))
     await reader.open()
@@ -41,7 +43,7 @@ async def plan_salvage(url: str, name: str, *, unverified: bool = False) -> Salv
         remains = await load_remains(reader, check_name(name))
     finally:
         await reader.close()
-    return plan(remains, unverified=unverified)
+    return await plan_elsewhere(remains, unverified=unverified)
 
 
 async def read_set_aside(url: str) -> Sequence[SetAside]:

@@ -7,19 +7,26 @@ durable, encoded, decoded again as other clients do, and deleted.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from yjs_store import crdt
 from yjs_store.errors import UpdateRefused
-from yjs_store.inspection import inspect
+from yjs_store.fold_pace import build_s_max
+from yjs_store.inspection import Findings, inspect
 from yjs_store.limits import (
     DELETES_INLINE_MAX,
     JOURNAL_ROW_BYTES_MAX,
     ROW_STRUCTS_MAX,
     TRIAL_DELETING_S,
+    TRIAL_TOGETHER_TYPES_MAX,
     TYPE_NESTING_MAX,
+    TYPE_NESTING_POSSIBLE_MAX,
 )
 from yjs_store.mending import mend
-from yjs_store.nesting import nesting
+from yjs_store.nesting import Nesting, measure_nesting, nesting
+
+# What has been cleared may be as deep as anything may.
+_NOT_MEASURED: Final = Nesting(TYPE_NESTING_MAX, TYPE_NESTING_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +35,9 @@ class Order:
 
     With ``is_check`` the document itself is tried in full, and not only read. With
     ``is_recovery`` the suspects have been cleared before, and are only integrated. With
-    ``is_mending`` nothing is tried: what is stored and assumed is returned mended.
+    ``is_mending`` nothing is tried: what is stored and assumed is returned mended. With
+    ``is_together`` the suspects are tried with one look at the document, as long as all pass.
+    One that ``is_quick`` is given little time.
     """
 
     assumed_count: int
@@ -36,6 +45,8 @@ class Order:
     is_check: bool = False
     is_recovery: bool = False
     is_mending: bool = False
+    is_together: bool = False
+    is_quick: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +65,9 @@ class Passed:
     are the content cut so that each is integrated in a moment, empty when it is one such piece.
     One that ``is_large`` must not become a row: reading it would take too long at each load.
     ``needs_mending`` says that the decoder takes it only when what is durable is mended beside it.
-    ``nesting`` is how deep the types of its document are nested with it. ``is_news`` is False
-    when it only repeats what was known.
+    ``nesting`` is how deep the types of its document may be nested with it. ``is_news`` is False
+    when it only repeats what was known. ``built_s`` is the processor time that it takes to build
+    the document with it.
     """
 
     merged: bytes | None
@@ -65,6 +77,7 @@ class Passed:
     is_news: bool
     nesting: int
     structs: int
+    built_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +94,7 @@ Verdict = Passed | Failed
 class Ready:
     """Word that the document is read, and that the first update is begun.
 
-    Where there is none to be tried: ``nesting``, how deep the types of the document are nested.
+    Where there is none to be tried: ``nesting``, how deep the types of the document may be nested.
     """
 
     nesting: int | None = None
@@ -99,8 +112,11 @@ class Bench:
         self._updates = [piece for update in updates for piece in crdt.cut(update)]
         self.is_mended = False
         self._cpu_s = cpu_s
+        began_s = cpu_s()
         self._replica = crdt.Replica(self._updates)
         self._replica.content()
+        # How long it takes to build the document, with what has been entered.
+        self._built_s = cpu_s() - began_s
 
     def assume(self, update: bytes) -> None:
         """Add an update that is on its way into the document; one that fails is left out."""
@@ -113,12 +129,12 @@ class Bench:
             self._updates += pieces
 
     def nesting(self) -> int:
-        """Return how deep types are nested in the document.
+        """Return how deep types are nested in the document, or come to be when nothing is missing.
 
         Raises:
             IntegrationFailed, UpdateRefused: the decoder failed on it.
         """
-        return nesting(self._replica.diff(crdt.EMPTY_STATE_VECTOR))
+        return measure_nesting(self._replica.diff(crdt.EMPTY_STATE_VECTOR)).possible
 
     def check(self) -> None:
         """Do with the document as it is all that is done with documents.
@@ -134,35 +150,79 @@ class Bench:
         One that ``is_cleared`` was inspected before, or tried: it is integrated, no more, for a
         round may have thousands.
         """
+        before_s = self._built_s
         try:
-            findings = inspect(suspect.update)
-            merged = crdt.merge([suspect.update])
-            if not is_cleared:
-                _check_nesting(nesting(merged))
-            pieces = crdt.cut(merged)
-            is_news = self._integrate_mending(pieces)
-            depth = TYPE_NESTING_MAX if is_cleared else self._handle_as_clients_do()
-            if findings.types:
-                _check_nesting(depth)
+            entered = self._enter(suspect, inspect(suspect.update), is_cleared=is_cleared)
+            found = _NOT_MEASURED if is_cleared else self._handle_as_clients_do()
+            if entered.findings.types:
+                _check_nesting(found)
         except (UpdateRefused, crdt.IntegrationFailed) as error:
+            self._built_s = before_s
             self._begin_anew()
             return Failed(str(error))
-        self._updates += pieces
-        return Passed(
-            merged=None if merged == suspect.update else merged,
-            needs_mending=self.is_mended,
-            pieces=() if len(pieces) == 1 else tuple(pieces),
-            is_large=len(merged) > JOURNAL_ROW_BYTES_MAX
-            or findings.structs > ROW_STRUCTS_MAX
-            or findings.deletes > DELETES_INLINE_MAX,
-            is_news=is_news or not suspect.repeats,
-            nesting=depth,
-            structs=findings.structs + findings.deletes,
-        )
+        self._updates += entered.pieces
+        return entered.passed(found, self._built_s)
+
+    def judge_together(
+        self, suspects: Sequence[Suspect], is_enough: Callable[[], bool] = lambda: False
+    ) -> list[Verdict]:
+        """Try the first of several with one look at the document, which is what takes time.
+
+        No more are begun when it ``is_enough``, or when there are types enough to nest deeper
+        between two of them than is seen at the end. They all pass, or nothing is said of any, and
+        each must be tried alone.
+        """
+        before = list(self._updates), self.is_mended, self._built_s
+        entered: list[_Entered] = []
+        types = 0
+        try:
+            for suspect in suspects:
+                findings = inspect(suspect.update)
+                types += findings.types
+                if entered and types > TRIAL_TOGETHER_TYPES_MAX:
+                    break
+                entered.append(self._enter(suspect, findings, is_cleared=False))
+                self._updates += entered[-1].pieces
+                if is_enough():
+                    break
+            found = self._handle_as_clients_do()
+            if types:
+                _check_nesting(found)
+        except (UpdateRefused, crdt.IntegrationFailed, MemoryError):
+            self._updates, self.is_mended, self._built_s = before
+            self._begin_anew()
+            return []
+        return [each.passed(found, self._built_s) for each in entered]
+
+    def _enter(self, suspect: Suspect, findings: Findings, *, is_cleared: bool) -> "_Entered":
+        """Integrate an update; how it was before is what ``_begin_anew`` begins with.
+
+        Raises:
+            UpdateRefused, IntegrationFailed: it may not be integrated.
+        """
+        merged = crdt.merge([suspect.update])
+        if not is_cleared:
+            _check_depth(nesting(merged))
+        pieces = crdt.cut(merged)
+        is_news = self._integrate_mending(pieces) or not suspect.repeats
+        if findings.structs and not is_cleared:
+            self._check_time(len(merged))
+        return _Entered(suspect, findings, merged, pieces, is_news, self.is_mended)
+
+    def _check_time(self, byte_length: int) -> None:
+        # What only deletes is let through: it may be what makes the document smaller.
+        bound_s = build_s_max(sum(map(len, self._updates)) + byte_length)
+        if self._built_s > bound_s:
+            raise UpdateRefused(
+                f"with it the document takes {self._built_s:.1f} s to build; it may take"
+                f" {bound_s:.1f}"
+            )
 
     def _integrate(self, pieces: Sequence[bytes]) -> bool:
+        began_s = self._cpu_s()
         # All of them, also after the first that is news.
         is_news = [self._replica.integrate_news(piece) for piece in pieces]
+        self._built_s += self._cpu_s() - began_s
         return any(is_news)
 
     def _integrate_mending(self, pieces: Sequence[bytes]) -> bool:
@@ -180,7 +240,7 @@ class Bench:
             self.is_mended = True
             return is_news
 
-    def _handle_as_clients_do(self) -> int:
+    def _handle_as_clients_do(self) -> Nesting:
         """Encode, decode and delete everything; return how deep types are nested.
 
         Deleting takes time quadratic to a document: of a large one TRIAL_DELETING_S must do, from
@@ -198,10 +258,37 @@ class Bench:
             if self._cpu_s() - began_s > TRIAL_DELETING_S:
                 break
         other.content()
-        return nesting(whole)
+        return measure_nesting(whole)
 
     def _begin_anew(self) -> None:
         self._replica = crdt.Replica(self._updates)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entered:
+    """A suspect that has been integrated, and what there is to say of it."""
+
+    suspect: Suspect
+    findings: Findings
+    merged: bytes
+    pieces: Sequence[bytes]
+    is_news: bool
+    needs_mending: bool
+
+    def passed(self, found: Nesting, built_s: float) -> Passed:
+        """Return the verdict, in a document of this nesting that takes so long to build."""
+        return Passed(
+            merged=None if self.merged == self.suspect.update else self.merged,
+            needs_mending=self.needs_mending,
+            pieces=() if len(self.pieces) == 1 else tuple(self.pieces),
+            is_large=len(self.merged) > JOURNAL_ROW_BYTES_MAX
+            or self.findings.structs > ROW_STRUCTS_MAX
+            or self.findings.deletes > DELETES_INLINE_MAX,
+            is_news=self.is_news,
+            nesting=found.possible,
+            structs=self.findings.structs + self.findings.deletes,
+            built_s=built_s,
+        )
 
 
 def mend_beside(durable: Sequence[bytes], updates: Sequence[bytes], waiting: bytes) -> list[bytes]:
@@ -220,6 +307,15 @@ def mend_beside(durable: Sequence[bytes], updates: Sequence[bytes], waiting: byt
     return mended[: len(durable)]
 
 
-def _check_nesting(depth: int) -> None:
+def _check_nesting(found: Nesting) -> None:
+    _check_depth(found.depth)
+    if found.possible > TYPE_NESTING_POSSIBLE_MAX:
+        raise UpdateRefused(
+            f"types may come to be nested {found.possible} deep when what they wait for arrives;"
+            f" the bound is {TYPE_NESTING_POSSIBLE_MAX}"
+        )
+
+
+def _check_depth(depth: int) -> None:
     if depth > TYPE_NESTING_MAX:
         raise UpdateRefused(f"types are nested {depth} deep; the bound is {TYPE_NESTING_MAX}")

@@ -3,24 +3,17 @@
 import signal
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 from yjs_store.errors import Poisoned, StoreError, TrialFailed
 from yjs_store.fold_pipe import job_messages
 from yjs_store.limits import TRIAL_TIMEOUT_S
 from yjs_store.records import StoredDocument
 from yjs_store.trial import Failed, Order, Passed, Ready, Suspect, Verdict
-from yjs_store.worker_process import Pipes, WorkerFailed, WorkerProcess
+from yjs_store.worker_process import DECODER_SIGNALS, Pipes, WorkerFailed, WorkerProcess
 
-# How a decoder ends its process. Whatever else ended it may have come from outside.
-_GUILTY: Final = {
-    signal.SIGSEGV,
-    signal.SIGABRT,
-    signal.SIGBUS,
-    signal.SIGILL,
-    signal.SIGFPE,
-    signal.SIGXCPU,
-}
+
+class TrialOverran(Exception):
+    """It was to be quick, and was not; there is nothing to say of anybody."""
 
 
 class TrialProcess:
@@ -36,6 +29,7 @@ class TrialProcess:
         suspects: Sequence[Suspect],
         *,
         is_recovery: bool = False,
+        is_quick: bool = False,
     ) -> list[Verdict]:
         """Return verdicts for the first of the suspects, for one at least.
 
@@ -46,27 +40,44 @@ class TrialProcess:
             Poisoned: the decoder fails on what is stored.
             TrialFailed: the process was ended twice, and not by a suspect.
             Damaged: what is stored is not what was written.
+            TrialOverran: it ``is_quick``, and had no time for the first of them.
         """
         name = stored.sealed_head.head.name
-        verdicts: list[Verdict] = []
-        for is_second in (False, True):
-            order = Order(len(assumed), len(suspects), is_recovery=is_recovery)
+        is_together = len(suspects) > 1 and not is_recovery
+        is_second = False
+        while True:
+            order = Order(
+                len(assumed),
+                len(suspects),
+                is_recovery=is_recovery,
+                is_together=is_together,
+                is_quick=is_quick,
+            )
             talk = _Talk(order, stored, assumed, suspects)
             verdicts = talk.verdicts
             try:
                 await self.worker.ask(talk.run, TRIAL_TIMEOUT_S)
             except WorkerFailed as error:
+                if is_quick and error.signal == signal.SIGPROF:
+                    if not verdicts:
+                        raise TrialOverran from error
+                    return verdicts
+                if is_together and talk.is_ready and not verdicts:
+                    # It is not known of which; and it is no proof against the first, once alone.
+                    is_together = False
+                    continue
                 if not talk.is_ready:
                     if is_second:
                         raise TrialFailed(name, str(error)) from error
                     # It may be something of what nobody has tried.
                     assumed = ()
-                    continue
-                if error.signal in _GUILTY or (is_second and not verdicts):
+                elif len(verdicts) < len(suspects) and (
+                    error.signal in DECODER_SIGNALS or (is_second and not verdicts)
+                ):
                     verdicts.append(Failed(f"the decoder fails on it: {error}"))
-            if verdicts:
-                break
-        return verdicts
+            if verdicts or is_second:
+                return verdicts
+            is_second = True
 
     async def mend(
         self, stored: StoredDocument, passed: Sequence[bytes]
@@ -112,7 +123,7 @@ class TrialProcess:
         try:
             await self.worker.ask(talk.run, TRIAL_TIMEOUT_S)
         except WorkerFailed as error:
-            if error.signal in _GUILTY:
+            if error.signal in DECODER_SIGNALS:
                 raise Poisoned(name, str(error)) from error
             raise TrialFailed(name, str(error)) from error
 

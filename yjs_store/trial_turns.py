@@ -7,7 +7,7 @@ for one of each of those who have used as little, however much the others have w
 
 from collections.abc import Collection
 
-from yjs_store.limits import TRIAL_WHO_MAX
+from yjs_store.limits import TRIAL_SLOW_S, TRIAL_WHO_MAX
 
 
 class Turns:
@@ -33,6 +33,10 @@ class Turns:
         }
         if len(self._used_s) > TRIAL_WHO_MAX:
             del self._used_s[min(self._used_s, key=self._start_s)]
+
+    def is_slow(self, who: str) -> bool:
+        """Say whether one has used much more than those whose turn it is."""
+        return self._start_s(who) - self._reached_s > TRIAL_SLOW_S
 
     def begin_anew(self) -> None:
         """Hear that nobody waits: whoever comes now has kept nobody waiting."""

@@ -4,9 +4,7 @@ What it is given may kill it, and it is bounded so that nobody else notices: in 
 time and stack. It says what it begins, so that the parent knows of what it died.
 """
 
-import contextlib
-import math
-import resource
+import signal
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,36 +16,41 @@ from yjs_store.fold_pipe import read_job
 from yjs_store.limits import (
     TRIAL_CPU_BYTES_PER_S,
     TRIAL_CPU_S,
-    TRIAL_MEMORY_BASE_BYTES,
-    TRIAL_MEMORY_BYTES_MAX,
-    TRIAL_MEMORY_PER_BYTE,
-    TRIAL_STACK_BYTES,
+    TRIAL_QUICK_CPU_S,
     TRIAL_TURN_S,
 )
 from yjs_store.mending import mend
 from yjs_store.records import StoredDocument
 from yjs_store.trial import Bench, Failed, Order, Ready, Suspect, Verdict
 from yjs_store.worker import Read, Write, serve
+from yjs_store.worker_bounds import bound_memory, bound_stack, bound_time
 
 
 def main() -> None:
     """Work until standard input ends."""
-    # The server has more of it, and what it starts would inherit that.
-    _lower(resource.RLIMIT_STACK, TRIAL_STACK_BYTES)
-    # A process that dies as planned leaves nothing to look at.
-    _lower(resource.RLIMIT_CORE, 0)
+    bound_stack()
     serve(work)
 
 
 def work(order: Order, read: Read, write: Write) -> None:
-    """Do one job: write that the document is ready, then verdicts on the first suspects."""
+    """Do one job, as long as it may take."""
+    # It ends the process by SIGPROF; unlike a limit, less than a second can be had.
+    signal.setitimer(signal.ITIMER_PROF, TRIAL_QUICK_CPU_S if order.is_quick else 0)
+    try:
+        _work(order, read, write)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _work(order: Order, read: Read, write: Write) -> None:
+    """Write that the document is ready, then verdicts on the first suspects."""
     stored, _, _ = read_job(read(), read)
     byte_length = stored.sealed_head.head.journal_bytes + stored.sealed_head.head.snapshot_bytes
     assumed = [read() for _ in range(order.assumed_count)]
     byte_length += sum(map(len, assumed))
     suspects = [read() for _ in range(order.suspect_count)]
     bound = byte_length + max((len(suspect.update) for suspect in suspects), default=0)
-    _lower(resource.RLIMIT_DATA, _memory_bytes(bound))
+    bound_memory(bound)
     _bound_time(bound)
     if order.is_mending:
         _mend(stored, assumed, write)
@@ -68,10 +71,18 @@ def work(order: Order, read: Read, write: Write) -> None:
         return
     write(Ready(nesting))
     began_s = time.monotonic()
-    for suspect in suspects:
+
+    def is_enough() -> bool:
+        return time.monotonic() - began_s > TRIAL_TURN_S
+
+    _bound_time(bound)
+    passed = bench.judge_together(suspects, is_enough) if order.is_together else []
+    for verdict in passed:
+        _write_verdict(verdict, write)
+    for suspect in () if passed else suspects:
         _bound_time(bound)
         _write_verdict(_judge(bench, suspect, order), write)
-        if time.monotonic() - began_s > TRIAL_TURN_S:
+        if is_enough():
             break
     write(None)
 
@@ -111,25 +122,8 @@ def _write_verdict(verdict: Verdict, write: Write) -> None:
         write(piece)
 
 
-def _memory_bytes(byte_length: int) -> int:
-    needed = TRIAL_MEMORY_BASE_BYTES + byte_length * TRIAL_MEMORY_PER_BYTE
-    return min(needed, TRIAL_MEMORY_BYTES_MAX)
-
-
 def _bound_time(byte_length: int) -> None:
-    """End the process (SIGXCPU) when it works longer than this from now on."""
-    seconds = time.process_time() + TRIAL_CPU_S + byte_length / TRIAL_CPU_BYTES_PER_S
-    _lower(resource.RLIMIT_CPU, math.ceil(seconds))
-
-
-def _lower(which: int, bound: int) -> None:
-    """Set a soft limit; the hard one stays, so that the next job may have more."""
-    hard = resource.getrlimit(which)[1]
-    if hard != resource.RLIM_INFINITY:
-        bound = min(bound, hard)
-    # A system that knows no such limit has the others.
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(which, (bound, hard))
+    bound_time(TRIAL_CPU_S + byte_length / TRIAL_CPU_BYTES_PER_S)
 
 
 if __name__ == "__main__":

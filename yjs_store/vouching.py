@@ -26,6 +26,10 @@ class Vouching:
         """What was found since the store was opened."""
         return list(self._poisoned.values())
 
+    def poison_of(self, name: str) -> Poisoned | None:
+        """Return what was found of a document."""
+        return next((each for each in self._poisoned.values() if each.document == name), None)
+
     async def check(self, stored: StoredDocument) -> None:
         """Return when a stored document may be read in this process.
 

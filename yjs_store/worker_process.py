@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from yjs_store.limits import KIB, WORKER_ENDING_S, WORKER_IDLE_S
+from yjs_store.limits import KIB, WORKER_BYTES_MAX, WORKER_ENDING_S, WORKER_IDLE_S
 from yjs_store.worker_pipe import LENGTH, pack, unpack, unpack_length
 
 _Result = TypeVar("_Result")
@@ -25,6 +25,18 @@ _ALLOCATOR: Final = {"MALLOC_MMAP_THRESHOLD_": str(128 * KIB)}
 
 # RuntimeError is uvloop's word for a pipe whose other end it has seen going.
 _FAILURES = (TimeoutError, EOFError, OSError, RuntimeError, pickle.UnpicklingError)
+
+# How a decoder ends its process. Whatever else ended it may have come from outside.
+DECODER_SIGNALS: Final = frozenset(
+    {
+        signal.SIGSEGV,
+        signal.SIGABRT,
+        signal.SIGBUS,
+        signal.SIGILL,
+        signal.SIGFPE,
+        signal.SIGXCPU,
+    }
+)
 
 
 class WorkerFailed(Exception):
@@ -46,10 +58,13 @@ class Pipes:
         assert process.stdout is not None, "it is a pipe"
         self._stdin = process.stdin
         self._stdout = process.stdout
+        self.sent_bytes = 0
 
     async def send(self, message: Any) -> None:
         """Send one message; returns when there is room for the next."""
-        self._stdin.write(pack(message))
+        data = pack(message)
+        self.sent_bytes += len(data)
+        self._stdin.write(data)
         await self._stdin.drain()
 
     async def receive(self) -> Any:
@@ -61,6 +76,9 @@ class Pipes:
 class WorkerProcess:
     """One process, started when it is needed and ended when it has been idle; one job at a time.
 
+    It is also ended when it has been given much: a decoder may keep what it should let go, as yrs
+    does with each document that has another within it.
+
     ``module`` is run with ``-m`` and works with ``worker.serve``; ``name`` is said to people.
     """
 
@@ -68,6 +86,9 @@ class WorkerProcess:
         self._module = module
         self._name = name
         self._process: asyncio.subprocess.Process | None = None
+        self._given_bytes = 0
+        # Jobs that it has not survived, or that were too long for it.
+        self.deaths = 0
         self._turn = asyncio.Lock()
         self._idle_timer: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[int]] = set()
@@ -92,18 +113,26 @@ class WorkerProcess:
             self._stop_idle_timer()
             try:
                 async with asyncio.timeout(time_max_s):
-                    result = await job(Pipes(await self._running()))
+                    pipes = Pipes(await self._running())
+                    result = await job(pipes)
             except _FAILURES as error:
+                self.deaths += 1
                 raise self._failure(error, await self._end_after(error), time_max_s) from error
             except BaseException:
                 # Cancelled half-way: the next job must not read this one's answer.
                 await self._end()
                 raise
-            self._idle_timer = asyncio.get_running_loop().call_later(WORKER_IDLE_S, self._expire)
+            self._given_bytes += pipes.sent_bytes
+            if self._given_bytes > WORKER_BYTES_MAX:
+                self._let_end()
+            else:
+                loop = asyncio.get_running_loop()
+                self._idle_timer = loop.call_later(WORKER_IDLE_S, self._expire)
         return result
 
     async def _running(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:
+            self._given_bytes = 0
             # By file, not by import of __main__, so that it works under any program; the path,
             # and -P against the working directory, make it import the very package that runs here.
             package_parent = str(Path(__file__).parents[1])
@@ -132,10 +161,14 @@ class WorkerProcess:
         return None if process is None else await _kill(process)
 
     def _expire(self) -> None:
-        if self._process is not None and not self._turn.locked():
+        if not self._turn.locked():
+            self._let_end()
+
+    def _let_end(self) -> None:
+        if self._process is not None:
             # Taken away at once: a job that comes before it has ended must start another.
             process, self._process = self._process, None
-            ending = asyncio.create_task(_kill(process), name=f"end idle {self._name} process")
+            ending = asyncio.create_task(_kill(process), name=f"end {self._name} process")
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
 

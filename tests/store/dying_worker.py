@@ -4,20 +4,21 @@ import os
 import signal
 
 from yjs_store import trial_worker
-from yjs_store.trial import Bench, Suspect, Verdict
+from yjs_store.inspection import Findings
+from yjs_store.trial import Bench, Suspect
 
 MODULE = "store.dying_worker"
 WORDS = ("SIGSEGV", "SIGABRT", "SIGKILL", "HANG", "BLOAT", "SLOW")
 
-_judge = Bench.judge
+_enter = Bench._enter
 
 
-def judge(bench: Bench, suspect: Suspect, *, is_cleared: bool = False) -> Verdict:
+def enter(bench: Bench, suspect: Suspect, findings: Findings, *, is_cleared: bool) -> object:
     """Do what the update says, if it says anything."""
     for word in WORDS:
         if word.encode() in suspect.update:
             _act(word)
-    return _judge(bench, suspect, is_cleared=is_cleared)
+    return _enter(bench, suspect, findings, is_cleared=is_cleared)
 
 
 def _act(word: str) -> None:
@@ -36,6 +37,6 @@ def _act(word: str) -> None:
 _KEPT: list[bytearray] = []
 
 if __name__ == "__main__":
-    Bench.judge = judge  # type: ignore[method-assign]
+    Bench._enter = enter  # type: ignore[assignment,method-assign]
     trial_worker.TRIAL_CPU_S = 1
     trial_worker.main()

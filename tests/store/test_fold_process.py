@@ -20,11 +20,12 @@ from yjs_store import (
     worker_process,
 )
 from yjs_store.errors import FoldFailed
+from yjs_store.fold_pipe import PIECE_BYTES
 from yjs_store.fold_process import FoldProcess
 from yjs_store.limits import FOLD_INLINE_BYTES
 from yjs_store.records import Head, JournalRow, StoredDocument
 
-from .editing import Editor, read
+from .editing import Editor, letters, read
 
 UPDATE = Editor(7).write("x" * 2 * FOLD_INLINE_BYTES)
 
@@ -124,7 +125,44 @@ async def test_a_large_document_is_folded_in_the_process(folds: FoldProcess) -> 
 async def test_a_small_document_needs_no_process(folds: FoldProcess) -> None:
     update = Editor(7).write("small")
     assert read(await fold(folds, update)) == read(update)
+    assert read(await folds.whole(stored(update))) == read(update)
     assert pid_of(folds) is None
+
+
+async def test_a_large_document_is_read_in_the_process_with_what_waits_in_it(
+    folds: FoldProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P2; and the decoder keeps nobody in this process waiting meanwhile."""
+    large = Editor(7).write("x" * 2 * PIECE_BYTES)
+    waits = letters("ab", 8)[1]
+    monkeypatch.setattr(crdt, "fold", None)
+    update = await folds.whole(stored(large, waits))
+    monkeypatch.undo()
+    assert len(update) > 2 * PIECE_BYTES
+    assert read(update) == read(large)
+    assert crdt.difference(crdt.fold([large, waits])[1], update) is None
+
+
+async def test_what_cannot_be_read_is_told_by_the_process_and_by_this_one(
+    folds: FoldProcess,
+) -> None:
+    for garbage in (b"\xff", b"\xff" * 2 * FOLD_INLINE_BYTES):
+        with pytest.raises(Damaged, match="content: expected Yjs updates"):
+            await folds.whole(stored(garbage))
+
+
+async def test_a_process_that_is_killed_while_it_reads_says_nothing_of_the_document(
+    folds: FoldProcess,
+) -> None:
+    os.kill(await started(folds), signal.SIGSTOP)
+    reading = asyncio.ensure_future(folds.whole(stored(UPDATE)))
+    while not folds.worker.is_busy:  # noqa: ASYNC110  (a lock announces nothing)
+        await asyncio.sleep(0)
+    pid = pid_of(folds)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(FoldFailed, match="SIGKILL"):
+        await reading
 
 
 async def test_one_process_serves_all_who_ask_at_once(folds: FoldProcess) -> None:
@@ -285,6 +323,20 @@ async def test_an_idle_process_is_ended_and_the_next_job_starts_another(
     while is_alive(pid):  # noqa: ASYNC110  (the kernel announces this to nobody)
         await asyncio.sleep(0)
     assert read(await fold(folds)) == read(UPDATE)
+
+
+async def test_a_process_that_was_given_much_is_ended_for_what_decoders_keep(
+    folds: FoldProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P6: yrs lets no document go that has another within it."""
+    pid = await started(folds)
+    assert await started(folds) == pid
+    monkeypatch.setattr(worker_process, "WORKER_BYTES_MAX", 1)
+    assert pid_of(folds) == pid
+    assert read(await fold(folds)) == read(UPDATE)
+    assert pid_of(folds) is None
+    while is_alive(pid):  # noqa: ASYNC110  (nobody else is told of it)
+        await asyncio.sleep(0)
 
 
 async def test_jobs_right_when_it_is_ended_for_idleness_are_done(

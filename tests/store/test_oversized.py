@@ -19,6 +19,7 @@ from yjs_store import (
     StoreError,
     StoreFull,
     UpdateTooLarge,
+    crdt,
     document,
     fold_process,
     folding,
@@ -26,12 +27,22 @@ from yjs_store import (
 )
 from yjs_store.breaker import BreakerState
 from yjs_store.format import check_head
-from yjs_store.limits import DISK_RESERVE_BYTES, JOURNAL_ROW_BYTES_MAX, MIB, UPDATE_BYTES_MAX
+from yjs_store.inspection import inspect
+from yjs_store.limits import (
+    DISK_RESERVE_BYTES,
+    JOURNAL_ROW_BYTES_MAX,
+    MIB,
+    ROW_STRUCTS_MAX,
+    SLICE_STRUCTS,
+    SLOW_SLICE_STRUCTS,
+    UPDATE_BYTES_MAX,
+)
 from yjs_store.oversized import OversizedGuard
 from yjs_store.retrying import StorageState
 
 from .crashes import check_tidy, copy_files, load_all, shows
 from .editing import Editor, letters, read, read_with_y_py
+from .poison import one_letter_each
 from .stores import Failing, Gate, Recorder, WatchedBackend, rows_of, store_over, submit
 
 
@@ -539,3 +550,24 @@ async def test_a_crash_at_any_statement_leaves_all_of_it_or_nothing(
             )
             assert (await store.append("n", Editor(9).write("on"))).seq > 0
             assert read(await store.load("n")).text.count("on") == 1
+
+
+async def test_what_is_slow_to_integrate_is_cut_once_more(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P5: whatever is at the place where it goes, everybody else has a turn soon."""
+    monkeypatch.setattr(document, "SLICE_SLOW_S", -1.0)
+    update = one_letter_each(ROW_STRUCTS_MAX + 1)
+    counts: list[int] = []
+    integrate = crdt.Replica.integrate
+
+    def counting(replica: crdt.Replica, piece: bytes) -> None:
+        counts.append(inspect(piece).structs)
+        integrate(replica, piece)
+
+    async with store.document("n") as opened:
+        monkeypatch.setattr(crdt.Replica, "integrate", counting)
+        await opened.append(update)
+        assert read(await opened.whole()) == read(update)
+    assert counts[0] == SLICE_STRUCTS
+    assert max(counts[1:]) <= SLOW_SLICE_STRUCTS

@@ -10,7 +10,7 @@ import pytest
 from yjs_store import Damaged, Poisoned, TrialFailed
 from yjs_store.records import JournalRow, StoredDocument
 from yjs_store.trial import Failed, Passed, Suspect, Verdict
-from yjs_store.trial_process import TrialProcess
+from yjs_store.trial_process import TrialOverran, TrialProcess
 
 from .dying_worker import MODULE
 from .editing import Editor, letters
@@ -63,6 +63,16 @@ async def test_pieces_cross_over(trials: TrialProcess) -> None:
     (verdict,) = await trials.judge(stored(), [], [Suspect(one_letter_each(5000))])
     assert isinstance(verdict, Passed)
     assert len(verdict.pieces) == 20
+
+
+async def test_what_was_to_be_quick_and_is_not_says_nothing_of_anybody(
+    dying: TrialProcess,
+) -> None:
+    with pytest.raises(TrialOverran):
+        await dying.judge(stored(), [], saying("HANG", "good"), is_quick=True)
+    assert kinds(await dying.judge(stored(), [], saying("good"), is_quick=True)) == [Passed]
+    # The time is of one job, and the next has its own.
+    assert kinds(await dying.judge(stored(), [], saying("HANG"))) == [Failed]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import pytest
 
 from yjs_store import trial_turns
+from yjs_store.limits import TRIAL_SLOW_S
 from yjs_store.trial_turns import Turns
 
 
@@ -34,6 +35,17 @@ def test_who_was_away_has_saved_up_nothing() -> None:
 
 def test_of_those_who_have_used_the_same_the_first_is_next() -> None:
     assert Turns().choose(["bob", "ann"]) == "bob"
+
+
+def test_who_is_slow_is_so_until_the_others_have_used_as_much() -> None:
+    turns = Turns()
+    turns.charge("eve", 2 * TRIAL_SLOW_S)
+    turns.charge("ann", TRIAL_SLOW_S)
+    assert (turns.is_slow("eve"), turns.is_slow("ann"), turns.is_slow("bob")) == (True,) + (
+        False,
+    ) * 2
+    served(turns, {"ann": 1.0}, 2 + int(TRIAL_SLOW_S))
+    assert not turns.is_slow("eve")
 
 
 def test_when_nobody_waits_all_are_equal() -> None:

@@ -1,6 +1,8 @@
 """yjs_store.trials and its side of a document: order, one answer each, turns, and the end."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,13 +14,16 @@ from yjs_store import (
     Document,
     DocumentDeleted,
     DocumentFailed,
+    FoldFailed,
     Store,
     StoreError,
     StoreFull,
     TrialsFull,
+    Trouble,
     UpdateRefused,
     crdt,
     mending,
+    replica,
     submissions,
     trial,
     trials,
@@ -26,9 +31,12 @@ from yjs_store import (
 from yjs_store.crdt import EMPTY_UPDATE
 from yjs_store.keeper import Keeper
 from yjs_store.limits import (
+    BREAKER_FAILURES_TO_OPEN,
     INLINE_WORK_MAX,
     MEASURE_BYTES_MIN,
     MEND_INLINE_BYTES,
+    TRIAL_QUICK_BYTES_MAX,
+    TRIAL_SLOW_S,
     TYPE_NESTING_MAX,
 )
 from yjs_store.update_v1 import var_uint
@@ -55,8 +63,13 @@ from .stores import Failing, Gate, Recorder, WatchedBackend, rows_of, store_over
 def dying(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     """The trial process does what the texts of updates say."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-    store._trials.process.worker._module = MODULE
+    for lane in store._trials._lanes:
+        lane.process.worker._module = MODULE
     return store
+
+
+# What waits for ever fails here, and not the whole run.
+DEADLINE_S = 30.0
 
 
 def large(client: int, word: str = "") -> bytes:
@@ -108,7 +121,7 @@ async def test_a_refusal_takes_along_what_waits_behind_it(dying: Store, document
     assert [update for update, _ in eve.refusals] == updates
     assert {type(error) for _, error in eve.refusals} == {UpdateRefused}
     assert (eve.receipts, len(bob.receipts)) == ([], 1)
-    assert dying.trial_counts == (2, 0, 0)
+    assert dying.trial_counts[:3] == (2, 0, 0)
 
 
 async def test_a_refusal_takes_along_what_was_tried_together_with_it(document: Document) -> None:
@@ -167,8 +180,10 @@ async def test_a_trial_knows_what_is_on_its_way(
 def mended_here(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many updates were mended at a time in this process, which serves others."""
     calls: list[int] = []
-    mend = crdt.mend
-    monkeypatch.setattr(crdt, "mend", lambda updates: calls.append(len(updates)) or mend(updates))
+    mend = replica.mend
+    monkeypatch.setattr(
+        replica, "mend", lambda updates: calls.append(len(updates)) or mend(updates)
+    )
     return calls
 
 
@@ -191,22 +206,72 @@ async def test_a_large_document_is_mended_elsewhere_and_folded_soon(
 async def test_a_large_document_stored_unmended_is_mended_before_its_second_use(
     path: Path, mended_here: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a power cut leaves it, before its checkpoint."""
+    await write_unmended(path, monkeypatch)
+    async with store_over(WatchedBackend(path)) as store:
+        await use_unmended(store)
+        document = await store.open_document("n")
+        clocks = crdt.parse_state_vector(document.state_vector())
+        assert (clocks[7], clocks[8], mended_here) == (1, 1, [])
+        assert await document.append(Editor(5).write("still open"))
+
+
+async def write_unmended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large document that can be read once it is mended: a power cut before its checkpoint."""
     with monkeypatch.context() as patch:
         patch.setattr(Keeper, "request", lambda *_: None)
         patch.setattr(Keeper, "consider", lambda *_: None)
         async with store_over(WatchedBackend(path)) as store:
             for update in (paste(TEXT), CHILD_OF_A_LETTER, LETTER):
                 await store.append("n", update)
+
+
+async def use_unmended(store: Store) -> None:
+    """The first use finds out that it must be mended."""
+    failing = await store.open_document("n")
+    with pytest.raises(DocumentFailed):
+        failing.state_vector()
+    store.release_document(failing)
+
+
+async def killed_while_folding(store: Store) -> None:
+    """Open a document, and kill the process that mends it when it has begun."""
+    folding = asyncio.create_task(store.open_document("n"))
+    worker = store._checkpointer.folds.worker
+    async with asyncio.timeout(30):
+        while worker.pid is None:  # noqa: ASYNC110  (it tells nobody)
+            await asyncio.sleep(0)
+    os.kill(worker.pid, signal.SIGKILL)
+    with pytest.raises(FoldFailed, match="SIGKILL"):
+        await folding
+
+
+async def test_a_document_whose_mending_is_killed_is_not_called_damaged(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who kills the process, memory that ran out say, says nothing of what is stored."""
+    await write_unmended(path, monkeypatch)
     async with store_over(WatchedBackend(path)) as store:
-        failing = await store.open_document("n")
-        with pytest.raises(DocumentFailed):
-            failing.state_vector()
-        store.release_document(failing)
+        await use_unmended(store)
+        await killed_while_folding(store)
+        assert [each for each in store.degradations() if each.trouble is Trouble.DAMAGE] == []
         document = await store.open_document("n")
         clocks = crdt.parse_state_vector(document.state_vector())
-        assert (clocks[7], clocks[8], mended_here) == (1, 1, [])
-        assert await document.append(Editor(5).write("still open"))
+        assert (clocks[7], clocks[8]) == (1, 1)
+
+
+async def test_a_mending_that_is_killed_again_and_again_rests(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await write_unmended(path, monkeypatch)
+    async with store_over(WatchedBackend(path)) as store:
+        await use_unmended(store)
+        for _ in range(BREAKER_FAILURES_TO_OPEN):
+            await killed_while_folding(store)
+        with pytest.raises(FoldFailed, match=r"it is tried again later: .*SIGKILL"):
+            await store.open_document("n")
+        assert store._checkpointer.folds.worker.pid is None
+        await store.checkpoint("n")
+        assert (await store.open_document("n")).error is None
 
 
 async def test_what_a_large_document_waits_for_needs_no_look_at_all_of_it() -> None:
@@ -274,6 +339,55 @@ async def test_who_has_used_much_waits_behind_who_has_used_little(dying: Store) 
     await other.wait_settled()
     assert len(once.receipts) == 1
     assert sum(len(flood.answers) for flood in floods) <= 2
+
+
+async def test_what_is_quick_does_not_wait_for_what_takes_long(
+    store: Store, document: Document, backend: WatchedBackend
+) -> None:
+    """P5: and of who has little, nothing takes long."""
+    eve, ann = Recorder("eve"), Recorder("ann")
+    gate = backend.before["load"] = Gate()
+    document.submit(crdt.merge([large(100), paste("x" * TRIAL_QUICK_BYTES_MAX)]), eve)
+    await gate.wait_reached()
+    del backend.before["load"]
+    try:
+        other = await store.open_document("other")
+        other.submit(large(500), ann)
+        async with asyncio.timeout(DEADLINE_S):
+            await other.wait_settled()
+        assert (len(ann.receipts), eve.answers) == (1, [])
+    finally:
+        gate.open()
+    await document.wait_settled()
+    assert len(eve.receipts) == 1
+
+
+async def test_who_has_used_much_is_tried_where_there_is_more_time(
+    store: Store, document: Document
+) -> None:
+    trials = store._trials
+    trials._turns.charge("eve", 2 * TRIAL_SLOW_S)
+    document.submit(large(100), Recorder("eve"))
+    document.submit(large(200), Recorder("ann"))
+    assert list(trials._whose(trials.long, document)) == ["eve"]
+    assert list(trials._whose(trials.quick, document)) == ["ann"]
+    await document.wait_settled()
+
+
+async def test_what_is_not_done_quickly_is_done_where_there_is_more_time(
+    dying: Store, document: Document
+) -> None:
+    """Nobody is blamed for that it was not, and once it is done it may be quick again."""
+    eve = Recorder("eve")
+    document.submit(large(200, "HANG"), eve)
+    await document.wait_settled()
+    assert [type(error) for _, error in eve.refusals] == [UpdateRefused]
+    assert "SIGXCPU" in str(eve.refusals[0][1])
+    assert dying.trial_counts.trials == 2
+    document.submit(large(300), eve)
+    await document.wait_settled()
+    assert (len(eve.receipts), dying.trial_counts.trials) == (1, 3)
+    assert not dying._trials._choice._overran
 
 
 async def test_of_one_document_too_each_has_a_turn(
@@ -378,6 +492,23 @@ async def test_storage_that_fails_is_waited_for_and_shown(
     recorder = await submit(document, large(100))
     assert len(recorder.receipts) == 1
     assert (store.failing_because, store.failing_since_s) == (None, None)
+
+
+@pytest.mark.usefixtures("no_jitter")
+async def test_a_document_that_waits_for_what_cannot_be_read_is_known(
+    store: Store, document: Document, backend: WatchedBackend
+) -> None:
+    """P8: its clients are closed after a while, and those of the others are not."""
+    behind = await store.open_document("behind")
+    backend.before["load"] = Failing(StoreFull("no room"), times=1_000_000)
+    for one in (document, behind):
+        one.submit(large(100), Recorder())
+    while not store.is_failing_for("n"):  # noqa: ASYNC110  (it announces itself to nobody)
+        await asyncio.sleep(0)
+    assert (store.is_failing_for("behind"), store.is_failing_for("other")) == (True, False)
+    del backend.before["load"]
+    await store.wait_settled()
+    assert not any(map(store.is_failing_for, ("n", "behind")))
 
 
 async def test_a_defect_fails_the_document_and_is_handed_to_the_supervisor(

@@ -8,12 +8,13 @@ import pytest
 from yjs_store import CheckDepth, Poisoned, Store, StoreFull, Trouble, crdt, plan_check, run_check
 from yjs_store.backend import Backend
 from yjs_store.backends.sqlite import SqliteBackend
+from yjs_store.limits import BREAKER_FAILURES_TO_OPEN
 
 from .editing import letters, read
 from .intents import append, fresh, opened
 from .poison import DEEP_VALUE, PANIC_FIRST, PANIC_SECOND, nested_types, one_letter_each
 from .sqlite_versions import make_version_1
-from .stores import Failing, WatchedBackend, store_over, url
+from .stores import Counting, Failing, WatchedBackend, store_over, url
 
 POISONED: dict[str, list[bytes]] = {
     "a deep value": [DEEP_VALUE],
@@ -62,12 +63,12 @@ async def check_only_the_new_refusals(store: Store, backend: Backend) -> None:
     """After a restart: who has passed is not tried again, and who has not is."""
     with pytest.raises(Poisoned):
         await store.open_document("a deep value")
-    pid = store._trials.process.worker.pid
+    pid = store._trials.long.process.worker.pid
     head = await store.head("sound")
     assert head is not None
     assert not await backend.is_unvouched(head.document_id)
     assert read(await store.load("sound")).text == "abcd"
-    assert store._trials.process.worker.pid == pid
+    assert store._trials.long.process.worker.pid == pid
 
 
 async def test_the_documents_of_an_older_store_are_tried_before_their_first_use(
@@ -86,6 +87,22 @@ async def test_a_poisoned_document_that_is_deleted_is_no_trouble_any_more(path: 
         assert [each.document for each in store.degradations()] == ["n"]
         await store.delete("n")
         assert store.degradations() == []
+
+
+async def test_a_checkpoint_reads_no_poisoned_document_however_often_it_is_asked_for(
+    path: Path,
+) -> None:
+    """P5; and one that must not be read is no checkpoint that is tried again."""
+    await write_unguarded(path, {"n": [DEEP_VALUE]} | SOUND)
+    async with store_over(backend := WatchedBackend(path)) as store:
+        loads = backend.before["load"] = Counting()
+        for _ in range(BREAKER_FAILURES_TO_OPEN):
+            with pytest.raises(Poisoned):
+                await store.checkpoint("n")
+        assert [each.trouble for each in store.degradations()] == [Trouble.DAMAGE]
+        loads.count = 0
+        assert (await store.checkpoint("sound")).published
+        assert loads.count == 1
 
 
 async def test_a_disk_that_is_full_keeps_nobody_from_reading(path: Path) -> None:
