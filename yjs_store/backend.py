@@ -10,6 +10,8 @@ be made concurrently; writes are carried out one after the other, reads do not w
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from yjs_store.facts import Distribution, SpaceChange
+from yjs_store.observing_records import ObservingReader, ObservingRecords, StoredNote
 from yjs_store.quarantine_records import QuarantineReader, QuarantineRecords
 from yjs_store.records import (
     Append,
@@ -36,6 +38,10 @@ class Reader(Protocol):
     @property
     def quarantine(self) -> QuarantineReader:
         """Where refused updates can be looked at."""
+
+    @property
+    def observing(self) -> ObservingReader:
+        """Where an operator can look at everything else."""
 
     async def open(self) -> None:
         """Open what is there.
@@ -98,6 +104,10 @@ class Backend(Reader, Protocol):
     def quarantine(self) -> QuarantineRecords:
         """Where refused updates are kept."""
 
+    @property
+    def observing(self) -> ObservingRecords:
+        """Where it is kept what operators look at."""
+
     async def open(self) -> None:
         """Open for writing, bring the schema up to date, become the writer.
 
@@ -119,14 +129,25 @@ class Backend(Reader, Protocol):
                 not the store's writer any more; nothing was stored.
         """
 
-    async def create(self, sealed: SealedHead) -> int:
+    async def create(self, sealed: SealedHead, checkpoint: StoredNote | None = None) -> int:
         """Store the head of a document that is new, without rows; return its document_id.
 
         A staged snapshot that it names is published with it, in one small transaction.
+        ``checkpoint`` as in ``publish``.
 
         Raises:
             WriterSuperseded: the name is taken, or the snapshot is not staged; nothing was
                 stored.
+        """
+
+    @property
+    def kind(self) -> str:
+        """What a person calls it: ``sqlite``, ``memory``."""
+
+    def commit_times(self) -> Distribution:
+        """Return how many seconds the disk has taken for each commit since this was made.
+
+        Of the COMMIT alone, and so nearly all of it fsync; also after ``close``.
         """
 
     async def room_left(self) -> int:
@@ -139,10 +160,14 @@ class Backend(Reader, Protocol):
         the next ``open``.
         """
 
-    async def publish(self, before: Head, after: SealedHead) -> None:
+    async def publish(
+        self, before: Head, after: SealedHead, checkpoint: StoredNote | None = None
+    ) -> None:
         """Make ``after`` the head and its snapshot the published one; retire the former.
 
-        One small transaction, which also notes that there is something to trim.
+        One small transaction, which also notes that there is something to trim, and keeps
+        ``checkpoint`` as the document's, whatever document_id it has. CHECKPOINTS_KEPT_PER_DOCUMENT
+        are kept. When what is kept of others is damaged, the snapshot is published without.
 
         Raises:
             WriterSuperseded: the stored head is not ``before``; nothing was changed.
@@ -160,6 +185,8 @@ class Backend(Reader, Protocol):
 
     async def forget(self, before: Head) -> bool:
         """Remove a tombstone whose data is all trimmed; False when some is left.
+
+        With it go its history, its traces and its switch; what operators did to it stays.
 
         Raises:
             WriterSuperseded: the stored head is not ``before``; nothing was changed.
@@ -185,7 +212,8 @@ class Backend(Reader, Protocol):
         """Set a document aside and put ``after``, whose snapshot is staged, in its place.
 
         One small transaction. Everything stored of the former stays as it is, under its key.
-        Returns the document_id of the new one. With None its place stays empty.
+        Returns the document_id of the new one, to which history, traces and switch go over.
+        With None its place stays empty, and they stay with what was set aside.
 
         Raises:
             WriterSuperseded: the document or the staged snapshot is gone; nothing was changed.
@@ -193,3 +221,18 @@ class Backend(Reader, Protocol):
 
     async def discard_set_aside(self, document_id: int) -> bool:
         """Give up what was set aside; ``trim`` removes it. False when there is none."""
+
+    async def truncate_wal(self) -> SpaceChange:
+        """Copy what the WAL holds into the file and give its room back to the disk.
+
+        It waits a moment for those who read; when they read on, it is ``incomplete``.
+        """
+
+    async def vacuum(self) -> SpaceChange:
+        """Write the whole file anew without free pages; every other write waits meanwhile.
+
+        The caller has looked whether there is room. A crash leaves the file as it was.
+
+        Raises:
+            StoreFull: there was no room after all; nothing was changed.
+        """

@@ -16,12 +16,15 @@
     ├── Damaged               stored bytes are not what was written (P4)
     ├── DocumentDeleted       there is a tombstone under this name (P9)
     ├── DocumentMissing       nothing is stored under this name
+    ├── ReadOnlyNow           an operator wants nothing to be written for now
     ├── DocumentFailed        this live document must be closed and loaded again
     │   └── MendingAwaited    and what is stored be folded before that
+    ├── NoRoom                vacuum would fill the disk; nothing was changed
     ├── FoldFailed            the fold process died or hung; nothing was changed
     ├── TrialFailed           the trial process did not answer; nothing was changed
     ├── Poisoned              what is stored ends the process that reads it
     ├── NameRefused           not a document name
+    ├── ExportUnusable        no export, or not what was exported
     ├── EntryMissing          the quarantine has no such entry, or not its bytes
     ├── SessionRefused        a session that is not kept: too many, or too large
     └── UpdateRefused         these bytes are not a Yjs update that can be kept (P5)
@@ -74,6 +77,15 @@ class StoreFailing(StoreUnavailable):
 
 class TrialsFull(StoreUnavailable):
     """Too much waits to be tried before it may be integrated; nothing was stored."""
+
+
+class NoRoom(StoreError):
+    """There is too little room on the disk to make room in the store; nothing was changed."""
+
+    def __init__(self, needed_bytes: int, free_bytes: int) -> None:
+        super().__init__(f"this needs {needed_bytes} free bytes; the disk has {free_bytes}")
+        self.needed_bytes = needed_bytes
+        self.free_bytes = free_bytes
 
 
 class StoreUnusable(StoreError):
@@ -142,6 +154,18 @@ class DocumentMissing(StoreError):
         self.document = document
 
 
+class ReadOnlyNow(StoreError):
+    """An operator has switched the document, or the whole store, to read-only.
+
+    Nothing was stored. Whoever has it should keep it and hand it in again when that is lifted.
+    """
+
+    def __init__(self, document: str, reason: str) -> None:
+        super().__init__(f"document {document!r} is read-only for now: {reason}")
+        self.document = document
+        self.reason = reason
+
+
 class DocumentFailed(StoreError):
     """A live document can no longer be trusted in memory; what is durable is untouched.
 
@@ -190,6 +214,10 @@ class Poisoned(StoreError):
 
 class NameRefused(StoreError):
     """Not a document name; the text says why."""
+
+
+class ExportUnusable(StoreError):
+    """The files are no export, or not what was exported; the text says what."""
 
 
 class EntryMissing(StoreError):

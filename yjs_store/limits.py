@@ -32,8 +32,14 @@ UPDATE_CLIENTS_MAX: Final = 100_000
 # Arrays and objects within each other in one value. Stock Yjs in Node decodes some thousands
 # before its stack ends, yrs 10,000; editors stay below 100, and 200 shall pass.
 VALUE_DEPTH_MAX: Final = 500
+# What a sub-document may say of itself. Yjs says three things, yrs four; a number this low hardly
+# ever follows a letter, so that those that have none are told quickly.
+SUBDOCUMENT_OPTIONS_MAX: Final = 31
 # Shared types within each other in one document. Stock Yjs deletes and prints them recursively.
 TYPE_NESTING_MAX: Final = 500
+# The same where all that waits comes to stand within each other: one plain letter may do that. Of
+# stock Yjs, toJSON ends at 2,000.
+TYPE_NESTING_POSSIBLE_MAX: Final = 1500
 
 # Updates of one document gathered in one round become one row. `merge_updates` of many at once
 # grows faster than their number, so slices of this many are merged first, then their results.
@@ -63,6 +69,25 @@ JOURNAL_ROW_BYTES_MAX: Final = 3 * MIB // 2
 ROW_STRUCTS_MAX: Final = 2048
 # Structs of one piece of an update that is integrated piece by piece: 256 take 0.1 ms.
 SLICE_STRUCTS: Final = 256
+# Where one takes longer than this many seconds, the others are cut once more: a struct at a place
+# where 8,000 clients have put theirs takes 0.6 ms.
+SLICE_SLOW_S: Final = 0.02
+SLOW_SLICE_STRUCTS: Final = 16
+# A round is so small that the decoder needs no longer for it: everybody waits for that.
+PACE_ROUND_S: Final = 0.1
+# What takes longer than this, and for each struct longer than what is honest ever does, is made
+# smaller; then the document rests so many times as long, and has a quarter of the loop at most.
+PACE_SLOW_S: Final = 0.02
+PACE_SLOW_STRUCT_S: Final = 0.000_025
+PACE_REST_FACTOR: Final = 3.0
+# How long rounds stay as small as they are before they are doubled, when they are quick.
+PACE_DOUBLING_S: Final = 5.0
+# Processor time in which a document must be built, and for each MiB of it: it is that long that
+# everybody waits when it is loaded. Typing takes 0.1 s a MiB, and the largest pastes less.
+BUILD_S_MIN: Final = 1.0
+BUILD_S_PER_MIB: Final = 2.0
+# At this share of it a checkpoint is made: of a snapshot, what stands at one place is read at once.
+BUILD_FOLD_SHARE: Final = 0.5
 # Clocks that one update may delete in the event loop and as a journal row. A struct that is
 # deleted takes longer the more there are: 5 us in a document of 700,000. What deletes more is
 # tried, goes into a snapshot, and is carried out in pieces of the second number.
@@ -87,6 +112,9 @@ MEND_INLINE_BYTES: Final = 64 * KIB
 # What is tried at a time of one document; then it is the turn of the next.
 TRIAL_UPDATES_MAX: Final = 64
 TRIAL_BYTES_MAX: Final = 4 * MIB
+# Types of updates that are looked at together: so much deeper than at the end of them it may be
+# between two of them, if what comes last deletes what came first.
+TRIAL_TOGETHER_TYPES_MAX: Final = 250
 # Of so many it is known how much of the trials they have used, the least of them forgotten first.
 TRIAL_WHO_MAX: Final = 1000
 # When it has taken this long, what is left waits for the next turn.
@@ -99,6 +127,13 @@ TRIAL_CPU_S: Final = 5
 TRIAL_CPU_BYTES_PER_S: Final = 2 * MIB
 # Of that, what deleting the document again may take, the oldest of it first.
 TRIAL_DELETING_S: Final = 1.0
+# What has no more than so much with its document is tried beside the others, in a process that ends
+# when it has worked so long; then it is tried again where there is more time. So nobody who has
+# little waits for what takes long: 2,000 structs in a document of 100 KB take 0.2 s.
+TRIAL_QUICK_BYTES_MAX: Final = 256 * KIB
+TRIAL_QUICK_CPU_S: Final = 1.0
+# Who has used so much more than others is tried only where there is more time.
+TRIAL_SLOW_S: Final = 3.0
 # A document above this is measured when it is loaded, before somebody's first type waits for a
 # trial of all of it: below, that takes less than a fifth of a second.
 MEASURE_BYTES_MIN: Final = 256 * KIB
@@ -113,6 +148,11 @@ TRIAL_MEMORY_BYTES_MAX: Final = 6 * 1024 * MIB
 # survives the other survives. Only address space is taken in advance.
 TRIAL_STACK_BYTES: Final = 8 * MIB
 SERVER_STACK_BYTES: Final = 64 * MIB
+# Processor time of the process that plans a salvage: a person waits, and it tries a document again
+# without each part that fails. Then the time in which it must have ended, whatever else it does.
+SALVAGE_CPU_S: Final = 60.0
+SALVAGE_CPU_BYTES_PER_S: Final = MIB // 4
+SALVAGE_TIMEOUT_S: Final = 3600.0
 # Documents that killed a trial at their opening, remembered so that it is not done again.
 POISONED_MAX: Final = 10_000
 
@@ -129,6 +169,17 @@ TRIM_CHUNKS_STEP: Final = 8
 # memory of a replica.
 PENDING_SCAN_UPDATES: Final = 256
 PENDING_SCAN_BYTES: Final = 256 * KIB
+
+# What comes to a replica before it lets go of what is deleted; where the document is larger, as
+# much as that, so that building it anew costs little beside it. It bounds what is kept of that.
+KEPT_BYTES_MIN: Final = MIB
+
+# Deleted items that a live replica lets go of at once: that takes time that grows with the square
+# of their number, some 30 ms for these; and a document that it goes through for that. With more
+# it is put off until this many times as much has come, which takes longer than what follows.
+KEPT_ITEMS_MAX: Final = 10_000
+COLLECT_BYTES_MAX: Final = 256 * KIB
+KEPT_PUT_OFF: Final = 32
 
 # Documents that nobody has open rest in memory for the next who asks: without this, each
 # `append` by name would read the whole document first.
@@ -170,6 +221,12 @@ SESSION_DETAILS_BYTES_MAX: Final = 4 * KIB
 SESSIONS_MAX: Final = 100_000
 # Live ones of one user, so that nobody takes the places of all others.
 SESSIONS_PER_USER_MAX: Final = 10_000
+# In a table that is half full nobody gets another who has this part of what is free: a hundred
+# users who ask for all they get have 909 each, and so many are left for each who comes.
+SESSIONS_FREE_SHARE: Final = 10
+# How old the number of live ones may be by which that is reckoned: a reading thread takes some
+# 15 ms to count 100,000.
+SESSIONS_COUNTED_MS: Final = 2000
 # What one commit changes: the commit of documents that comes next waits a few milliseconds.
 SESSION_CHANGES_PER_COMMIT: Final = 100
 # What waits for that; a disk that is slower than this many are answered later anyway.
@@ -209,6 +266,49 @@ CLEANING_FIRST_S: Final = 60.0
 # Rows removed by one step of cleaning: a step takes a few milliseconds.
 CLEANING_ROWS_STEP: Final = 200
 
+# What is kept for operators: attempts at checkpoints and events of one document; a page of each.
+CHECKPOINTS_KEPT_PER_DOCUMENT: Final = 50
+TRACES_KEPT_PER_DOCUMENT: Final = 200
+# And of all documents together, at some 300 bytes each: a store of many small documents must not
+# become mostly that. Of acts, which are rare, years.
+CHECKPOINTS_KEPT_MAX: Final = 500_000
+TRACES_KEPT_MAX: Final = 200_000
+ACTS_KEPT_MAX: Final = 100_000
+# Those above are removed in steps, with what comes new; more than one, so that it ends.
+KEPT_REMOVED_STEP: Final = 16
+# Characters of an error, a reason, a name of somebody in such a record.
+NOTE_TEXT_MAX: Final = 1000
+# Particulars of an act, as JSON; of larger ones only this length is kept.
+ACT_FACTS_BYTES_MAX: Final = 16 * KIB
+# A trace's particulars: how many, and characters of each.
+TRACE_FACTS_MAX: Final = 16
+TRACE_TEXT_MAX: Final = 200
+# Events of one document: so many at once, then so many a second; a flood is counted, not kept.
+TRACE_BURST: Final = 50
+TRACES_PER_S: Final = 1.0
+# Documents whose events wait to be stored, and all their events: some megabytes at most.
+TRACE_DOCUMENTS_MAX: Final = 1000
+TRACES_WAITING_MAX: Final = 10_000
+# Traces are stored this often, of so many documents at a time: 2 ms on the writer's thread. Those
+# of the rest follow at once, one such step after the other.
+TRACES_FLUSH_S: Final = 5.0
+TRACES_FLUSH_DOCUMENTS: Final = 100
+# Failed attempts at checkpoints that wait to be stored with them; each cost more than its record.
+CHECKPOINTS_WAITING_MAX: Final = 1000
+# What is found of the content of a document up to this size, when a client asks, is found anew
+# so often: it takes a millisecond. Of larger ones it is known since the last checkpoint.
+CONTENT_INLINE_BYTES: Final = 64 * KIB
+CONTENT_FOUND_MS: Final = 1000
+# Writes of a document are counted in windows of this length, of which so many are shown.
+WRITE_WINDOW_MS: Final = 10_000
+WRITE_WINDOWS: Final = 30
+# Documents that are counted; those written longest ago go first. Some 400 bytes each.
+WRITE_RATE_DOCUMENTS_MAX: Final = 10_000
+# Vacuum writes the whole store once beside it and once into the WAL; and this part of the disk's
+# free room is left to others meanwhile.
+VACUUM_FILES: Final = 2
+VACUUM_FREE_PERCENT: Final = 10
+
 # How long SQLite waits for somebody else's lock before StoreBusy.
 SQLITE_BUSY_TIMEOUT_S: Final = 2.0
 
@@ -235,6 +335,10 @@ FOLD_PIPE_ROWS: Final = 500
 FOLD_TIMEOUT_S: Final = 300.0
 # A worker process holds some 25 MB; it is ended after this long without work.
 WORKER_IDLE_S: Final = 30.0
+# It is ended after the job with which it has been given this much: of a document of 600 KB with a
+# document within it yrs keeps 29 MB each time, and a trial has little more than 512 MiB. Starting
+# another takes a fifth of a second.
+WORKER_BYTES_MAX: Final = 4 * MIB
 # A process whose pipes have closed is gone in a moment; its exit code says why.
 WORKER_ENDING_S: Final = 1.0
 
@@ -254,8 +358,16 @@ assert UPDATE_BYTES_MAX < SNAPSHOT_BYTES_MAX
 assert INLINE_BYTES_MAX <= JOURNAL_ROW_BYTES_MAX <= UPDATE_BYTES_MAX <= TRIAL_WAITING_BYTES_MAX
 assert FOLD_UPDATES_MAX <= ROW_STRUCTS_MAX
 assert INLINE_WORK_MAX <= ROW_STRUCTS_MAX
+assert TYPE_NESTING_MAX <= TYPE_NESTING_POSSIBLE_MAX
+assert TYPE_NESTING_POSSIBLE_MAX + TRIAL_TOGETHER_TYPES_MAX < 2000
+assert SLOW_SLICE_STRUCTS < SLICE_STRUCTS
 assert SLICE_DELETES <= DELETES_INLINE_MAX
+assert PACE_SLOW_S < PACE_ROUND_S
+assert ROW_STRUCTS_MAX * PACE_SLOW_STRUCT_S < PACE_ROUND_S
+assert BUILD_S_MIN < TRIAL_CPU_S
 assert TRIAL_DELETING_S < TRIAL_CPU_S
+assert TRIAL_QUICK_CPU_S < TRIAL_SLOW_S < TRIAL_CPU_S
+assert TRIAL_QUICK_BYTES_MAX <= TRIAL_BYTES_MAX
 assert TRIAL_STACK_BYTES < SERVER_STACK_BYTES
 assert RETRY_FIRST_S <= RETRY_MAX_S
 assert SESSIONS_PER_USER_MAX < SESSIONS_MAX
@@ -264,3 +376,5 @@ assert SESSION_WATCH_S < REVOKED_WRITER_ASK_S < REVOKED_CONFIRMED_MAX_S
 assert QUARANTINE_ENTRY_BYTES_MAX <= QUARANTINE_WAITING_BYTES_MAX
 assert QUARANTINE_ENTRY_BYTES_MAX <= QUARANTINE_BYTES_MAX
 assert QUARANTINE_ENTRIES_PER_DOCUMENT_MAX < QUARANTINE_ENTRIES_MAX
+assert KEPT_REMOVED_STEP > 1
+assert TRACE_BURST <= TRACES_KEPT_PER_DOCUMENT <= TRACES_WAITING_MAX <= TRACES_KEPT_MAX

@@ -29,6 +29,9 @@ class QuarantineReader(Protocol):
     async def get(self, entry_id: int) -> StoredEntry | None:
         """Return an entry with its data."""
 
+    async def count(self, document: str | None) -> int:
+        """Return how many entries there are, in all or of one document."""
+
 
 class QuarantineRecords(QuarantineReader, Protocol):
     """Where the writer keeps refused updates."""

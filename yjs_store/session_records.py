@@ -105,6 +105,9 @@ class SessionRecords(SessionReader, Protocol):
     async def count(self) -> int:
         """Return how many rows there are, those that are over among them."""
 
+    async def count_live(self, now_ms: int) -> int:
+        """Return how many are active and have not expired."""
+
     async def change(self, changes: Sequence[SessionChange]) -> Sequence[Sequence[StoredSession]]:
         """Carry out intents in their order, all in one commit or none; durable on return.
 

@@ -1,6 +1,7 @@
 """Where a contract test keeps its documents: one class for each backend, all used alike."""
 
 import contextlib
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +28,7 @@ class Held:
     ``heads`` has the facts of each head and its checksum, by document id; ``rows`` what is in
     a row, by document id and seq; ``snapshots`` document id, state and checksum, by snapshot
     id; ``chunks`` their data, by snapshot id and index; ``set_aside`` the name and whether it
-    is discarded, by document id; ``sessions`` and ``quarantine`` everything of them.
+    is discarded, by document id; ``sessions``, ``quarantine`` and ``notes`` everything of them.
     """
 
     epoch: int
@@ -39,6 +40,7 @@ class Held:
     set_aside: dict[int, tuple[Any, ...]]
     sessions: list[Any]
     quarantine: list[Any]
+    notes: list[Any]
 
 
 class Place(Protocol):
@@ -110,6 +112,14 @@ class MemoryPlace:
             },
             sessions=[*storage.sessions.rows.values(), *storage.sessions.unacknowledged],
             quarantine=list(storage.quarantine.rows.values()),
+            notes=copy.deepcopy(
+                [
+                    storage.notes.checkpoints.rows,
+                    storage.notes.traces.rows,
+                    storage.notes.acts,
+                    storage.notes.switches,
+                ]
+            ),
         )
 
     @contextlib.contextmanager
@@ -175,6 +185,12 @@ class SqlitePlace:
                 },
                 sessions=read("* FROM sessions ORDER BY key"),
                 quarantine=read("* FROM quarantine ORDER BY id"),
+                notes=[
+                    read("* FROM checkpoints ORDER BY number"),
+                    read("* FROM traces ORDER BY number"),
+                    read("* FROM audit ORDER BY number"),
+                    read("* FROM switches ORDER BY document_id"),
+                ],
             )
 
     @contextlib.contextmanager

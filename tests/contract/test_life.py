@@ -19,6 +19,8 @@ from store.intents import (
 from yjs_store import Head, StoreClosed, StoreUnusable, WriterSuperseded, format
 from yjs_store.backend import Backend, Reader
 from yjs_store.format import check_head
+from yjs_store.listing_records import PageRequest
+from yjs_store.observing_records import ObservingReader, ObservingRecords, StoredNote
 from yjs_store.quarantine_records import QuarantineReader, QuarantineRecords
 from yjs_store.session_records import (
     AddSession,
@@ -72,6 +74,8 @@ async def test_a_backend_can_be_opened_again(place: Place) -> None:
         assert await assembled(backend, "n") == [b"one", b"two"]
 
 
+NOTE = StoredNote(b"data", b"checksum", document_id=1)
+
 READS: dict[str, Callable[[Reader], Awaitable[object]]] = {
     "load": lambda reader: reader.load("n"),
     "load_by_id": lambda reader: reader.load_by_id(1),
@@ -84,12 +88,23 @@ READS: dict[str, Callable[[Reader], Awaitable[object]]] = {
     "load_remains": lambda reader: reader.load_remains("n"),
     "audit": lambda reader: reader.audit(),
     "statistics": lambda reader: reader.statistics(),
+    "observing.schema_version": lambda reader: reader.observing.schema_version(),
+    "observing.page": lambda reader: reader.observing.page(PageRequest()),
+    "observing.facts": lambda reader: reader.observing.facts("n"),
+    "observing.counts": lambda reader: reader.observing.counts(0),
+    "observing.space": lambda reader: reader.observing.space(),
+    "observing.list_checkpoints": lambda reader: reader.observing.list_checkpoints(1, 1),
+    "observing.list_traces": lambda reader: reader.observing.list_traces(1, 1),
+    "observing.list_acts": lambda reader: reader.observing.list_acts(None, None, 1),
+    "observing.find_switch": lambda reader: reader.observing.find_switch(0),
+    "observing.list_switches": lambda reader: reader.observing.list_switches(-1, 1),
     "sessions.find": lambda reader: reader.sessions.find("s", 0),
     "sessions.is_revoked": lambda reader: reader.sessions.is_revoked(b"", "n"),
     "sessions.find_by_credential": lambda reader: reader.sessions.find_by_credential(b"", "n", 0),
     "sessions.list": lambda reader: reader.sessions.list(Choice(), "", 1, None),
     "quarantine.list": lambda reader: reader.quarantine.list(None, 0, 1),
     "quarantine.get": lambda reader: reader.quarantine.get(1),
+    "quarantine.count": lambda reader: reader.quarantine.count(None),
     "sessions.list_unacknowledged": lambda reader: reader.sessions.list_unacknowledged(["s"]),
 }
 
@@ -114,7 +129,15 @@ WRITES: dict[str, Callable[[Backend, Head], Awaitable[object]]] = {
         head.document_id, format.seal_head(published(fresh("n"), 1)), "why", 0
     ),
     "discard_set_aside": lambda backend, _: backend.discard_set_aside(1),
+    "truncate_wal": lambda backend, _: backend.truncate_wal(),
+    "vacuum": lambda backend, _: backend.vacuum(),
+    "observing.add_checkpoint": lambda backend, _: backend.observing.add_checkpoint(NOTE),
+    "observing.add_traces": lambda backend, _: backend.observing.add_traces([NOTE]),
+    "observing.add_act": lambda backend, _: backend.observing.add_act("n", NOTE),
+    "observing.set_switch": lambda backend, _: backend.observing.set_switch(NOTE),
+    "observing.lift_switch": lambda backend, _: backend.observing.lift_switch(1),
     "sessions.count": lambda backend, _: backend.sessions.count(),
+    "sessions.count_live": lambda backend, _: backend.sessions.count_live(0),
     "sessions.change": lambda backend, _: backend.sessions.change([RemoveSessions(0, 1)]),
     "sessions.watch": watch,
     "quarantine.put": lambda backend, _: backend.quarantine.put(
@@ -126,6 +149,7 @@ WRITES: dict[str, Callable[[Backend, Head], Awaitable[object]]] = {
 PARTS = {
     "sessions": (SessionReader, SessionRecords),
     "quarantine": (QuarantineReader, QuarantineRecords),
+    "observing": (ObservingReader, ObservingRecords),
 }
 
 
@@ -135,8 +159,8 @@ def test_every_call_of_the_contract_is_tested_after_close() -> None:
         calls.remove(part)
         names = {name for protocol in protocols for name in vars(protocol)}
         calls |= {f"{part}.{name}" for name in names if not name.startswith("_")}
-    # The last says how a watch goes, also that it has ended.
-    others = {"open", "close", "sessions.watch_failing_because"}
+    # The last say how a watch goes, also that it has ended, what was counted, and what it is.
+    others = {"open", "close", "sessions.watch_failing_because", "commit_times", "kind"}
     assert calls == READS.keys() | WRITES.keys() | others
 
 

@@ -20,6 +20,7 @@ from store.intents import (
 from yjs_store import Head, WriterSuperseded, format
 from yjs_store.backend import Backend
 from yjs_store.format import check_head
+from yjs_store.observing_records import StoredNote
 
 from .places import Place
 
@@ -55,6 +56,10 @@ async def _discard_set_aside(backend: Backend, _head: Head) -> object:
     return await backend.discard_set_aside(aside.document_id)
 
 
+def _note(head: Head) -> StoredNote:
+    return StoredNote(b"data", b"checksum", head.document_id)
+
+
 WRITES: dict[str, Callable[[Backend, Head], Awaitable[object]]] = {
     "append": lambda backend, head: backend.append([intent(head)]),
     "append to a new one": lambda backend, _: backend.append([intent(fresh("new"))]),
@@ -72,6 +77,13 @@ WRITES: dict[str, Callable[[Backend, Head], Awaitable[object]]] = {
         head.document_id, format.seal_head(published(fresh("n"), 1)), "why", 0
     ),
     "discard_set_aside": _discard_set_aside,
+    "add_checkpoint": lambda backend, head: backend.observing.add_checkpoint(_note(head)),
+    "add_traces": lambda backend, head: backend.observing.add_traces([_note(head)]),
+    "add_act": lambda backend, head: backend.observing.add_act("n", _note(head)),
+    "set_switch": lambda backend, head: backend.observing.set_switch(_note(head)),
+    "lift_switch": lambda backend, head: backend.observing.lift_switch(head.document_id),
+    "truncate_wal": lambda backend, _: backend.truncate_wal(),
+    "vacuum": lambda backend, _: backend.vacuum(),
 }
 
 

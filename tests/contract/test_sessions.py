@@ -221,6 +221,13 @@ async def test_a_user_has_no_more_live_ones_than_is_said(backend: Backend) -> No
     assert [len(outcome) for outcome in outcomes] == [1, 1]
 
 
+async def test_those_that_are_over_are_not_counted_among_the_live(backend: Backend) -> None:
+    await started(backend, stored("expired", expires_ms=NOW_MS), *[stored(each) for each in "123"])
+    await backend.sessions.change([end(Choice(session_id="1"))])
+    assert await backend.sessions.count() == 4
+    assert await backend.sessions.count_live(NOW_MS) == 2
+
+
 async def test_the_oldest_of_what_expired_before_is_removed_in_steps(backend: Backend) -> None:
     await started(backend, *[stored(str(each), expires_ms=each) for each in (5, 3, 4, 9)])
     removed: list[str] = []

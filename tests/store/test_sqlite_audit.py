@@ -8,6 +8,7 @@ import pytest
 from yjs_store import StoreUnusable
 from yjs_store.backends.sqlite import SqliteBackend
 from yjs_store.backends.sqlite_reader import SqliteReader
+from yjs_store.observing_records import StoredNote
 
 from .intents import append, delete, fresh, opened, publish, salvage, stage
 from .stores import bytes_of, overwrite, raw
@@ -23,6 +24,13 @@ async def _make_store(path: Path) -> None:
         await stage(backend, await append(backend, fresh("m"), b"four"))
         await delete(backend, await append(backend, fresh("gone"), b"five"))
         await salvage(backend, await append(backend, fresh("aside"), b"six"))
+        alone = await append(backend, fresh("alone"), b"seven")
+        for kept in (head, alone):
+            note = StoredNote(b"", b"", kept.document_id)
+            await backend.observing.add_checkpoint(note)
+            await backend.observing.add_traces([note])
+            assert await backend.observing.set_switch(note)
+        await backend.replace(alone.document_id, None, "it was damaged", 77)
 
 
 async def _audit(path: Path) -> list[str]:
@@ -42,6 +50,9 @@ ORPHANS = {
     " VALUES (99, 99, 'published', 1, 1, 1, 1, x'', 0)",
     "1 published snapshots that their document does not name": "INSERT INTO snapshots"
     " SELECT 99, id, 'published', 1, 1, 1, 1, x'', 0 FROM documents WHERE name = 'n'",
+    "1 checkpoints of no document": "INSERT INTO checkpoints VALUES (9, 99, x'', x'')",
+    "2 traces of no document": "INSERT INTO traces VALUES (8, 99, x'', x''), (9, 98, x'', x'')",
+    "1 switches of no document": "INSERT INTO switches VALUES (99, x'', x''), (0, x'', x'')",
     "3 chunks of no snapshot": "INSERT INTO chunks"
     " VALUES (98, 0, 'raw', 0, x'', x''), (99, 0, 'raw', 0, x'', x''), (99, 1, '', 0, x'', x'')",
 }

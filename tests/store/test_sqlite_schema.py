@@ -1,11 +1,21 @@
 """yjs_store.backends.sqlite_schema: an older file is brought up to date, and loses nothing."""
 
+import functools
 from pathlib import Path
 
-from yjs_store import open_store
+from yjs_store import format, open_store
 from yjs_store.backends.sqlite import SqliteBackend
 from yjs_store.backends.sqlite_reader import SqliteReader
 from yjs_store.backends.sqlite_schema import SCHEMA_VERSION
+from yjs_store.facts import ContentFacts, TraceEvent
+from yjs_store.observing_format import (
+    check_act,
+    check_checkpoint,
+    check_trace,
+    seal_trace,
+    shown_switch,
+    sound,
+)
 
 from .crash_matrix.schemas import old_store
 from .crashes import load_all, shows
@@ -94,3 +104,42 @@ async def test_what_version_3_kept_of_sessions_and_refused_updates_is_read(path:
         ]
         assert (kept.data, kept.seen_count, kept.problem) == (b"refused", 2, None)
         assert (large.data, large.byte_length, large.problem) == (None, 5_000_000, None)
+
+
+async def test_a_version_4_file_gets_places_for_what_operators_look_at(path: Path) -> None:
+    files, model = old_store(4)
+    path.write_bytes(files[""])
+    async with opened(SqliteBackend(path)) as backend:
+        for name in model:
+            found = await backend.observing.facts(name)
+            assert found is not None
+            assert (found.switch, found.checkpoints, found.unreadable) == (None, (), ())
+            key = format.check_head(found.sealed_head).document_id
+            await backend.observing.add_traces([seal_trace(name, key, TraceEvent(1, "seen", {}))])
+            assert len(await backend.observing.list_traces(key, 9)) == 1
+        assert await backend.audit() == []
+    async with open_store(url(path)) as store:
+        assert shows(await load_all(store), model)
+
+
+async def test_what_version_5_kept_for_operators_is_read(path: Path) -> None:
+    files, _ = old_store(5)
+    path.write_bytes(files[""])
+    async with opened(SqliteReader(path)) as reader:
+        found = await reader.observing.facts("a note")
+        assert found is not None
+        check = functools.partial(check_checkpoint, "a note")
+        (failed, published), damaged = sound(check, found.checkpoints)
+        assert (failed.error, failed.reason, damaged) == ("the disk is full", "asked for", 0)
+        assert (published.error, published.duration_ms) == (None, 12.5)
+        assert published.content == ContentFacts(3, 1, 4, 1, 0)
+        key = found.sealed_head.head.document_id
+        assert found.switch is not None
+        assert shown_switch("a note", found.switch).reason == "moving"
+        (trace,) = await reader.observing.list_traces(key, 9)
+        assert check_trace("a note", trace).facts == {"duration_ms": 2.5}
+        (act,) = await reader.observing.list_acts("a note", None, 9)
+        assert (check_act(act).by, check_act(act).facts) == ("ann", {"reason": "moving"})
+        of_store = await reader.observing.find_switch(0)
+        assert of_store is not None
+        assert shown_switch(None, of_store).reason == "upgrade"

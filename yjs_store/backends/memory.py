@@ -6,6 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from yjs_store.backends import memory_read, memory_storage, memory_write
+from yjs_store.backends.memory_observing import (
+    MemoryObserving,
+    MemoryObservingReader,
+    read_space,
+)
 from yjs_store.backends.memory_quarantine import (
     MemoryQuarantine,
     MemoryQuarantineReader,
@@ -18,6 +23,8 @@ from yjs_store.backends.memory_sessions import (
 )
 from yjs_store.backends.memory_storage import MemoryStorage
 from yjs_store.errors import StoreClosed, StoreUnusable
+from yjs_store.facts import Distribution, SpaceChange
+from yjs_store.observing_records import ObservingReader, StoredNote
 from yjs_store.quarantine_records import QuarantineReader
 from yjs_store.records import (
     Append,
@@ -32,6 +39,7 @@ from yjs_store.records import (
     StoredDocument,
 )
 from yjs_store.session_records import SessionReader
+from yjs_store.tallies import Tally
 
 _Result = TypeVar("_Result")
 
@@ -73,6 +81,11 @@ class MemoryReader:
     def quarantine(self) -> QuarantineReader:
         """See Reader.quarantine."""
         return MemoryQuarantineReader(self._read_quarantine)
+
+    @property
+    def observing(self) -> ObservingReader:
+        """See Reader.observing."""
+        return MemoryObservingReader(self._read)
 
     async def _read_quarantine(self, work: Callable[[QuarantineTable], _Result]) -> _Result:
         return await self._read(lambda storage: work(storage.quarantine))
@@ -164,6 +177,11 @@ class MemoryBackend(MemoryReader):
         """See Backend.quarantine."""
         return MemoryQuarantine(self._read_quarantine, self._write_quarantine)
 
+    @property
+    def observing(self) -> MemoryObserving:
+        """See Backend.observing."""
+        return MemoryObserving(self._read, self._write)
+
     async def _write_quarantine(self, work: Callable[[QuarantineTable], _Result]) -> _Result:
         return await self._write(lambda storage: work(storage.quarantine))
 
@@ -174,9 +192,18 @@ class MemoryBackend(MemoryReader):
         """See Backend.append."""
         return await self._write(lambda storage: memory_write.append(storage, appends))
 
-    async def create(self, sealed: SealedHead) -> int:
+    async def create(self, sealed: SealedHead, checkpoint: StoredNote | None = None) -> int:
         """See Backend.create."""
-        return await self._write(lambda storage: memory_write.create(storage, sealed))
+        return await self._write(lambda storage: memory_write.create(storage, sealed, checkpoint))
+
+    @property
+    def kind(self) -> str:
+        """See Backend.kind."""
+        return "memory"
+
+    def commit_times(self) -> Distribution:
+        """See Backend.commit_times: no disk is waited for here."""
+        return Tally().distribution()
 
     async def room_left(self) -> int:
         """See Backend.room_left: no disk is filled here."""
@@ -199,9 +226,11 @@ class MemoryBackend(MemoryReader):
     async def _stage_chunk(self, snapshot_id: int, chunk: Chunk) -> None:
         await self._write(lambda storage: memory_write.stage_chunk(storage, snapshot_id, chunk))
 
-    async def publish(self, before: Head, after: SealedHead) -> None:
+    async def publish(
+        self, before: Head, after: SealedHead, checkpoint: StoredNote | None = None
+    ) -> None:
         """See Backend.publish."""
-        await self._write(lambda storage: memory_write.publish(storage, before, after))
+        await self._write(lambda storage: memory_write.publish(storage, before, after, checkpoint))
 
     async def discard(self, snapshot_id: int) -> None:
         """See Backend.discard."""
@@ -240,3 +269,16 @@ class MemoryBackend(MemoryReader):
         return await self._write(
             lambda storage: memory_write.discard_set_aside(storage, document_id)
         )
+
+    async def truncate_wal(self) -> SpaceChange:
+        """See Backend.truncate_wal: there is no WAL."""
+        return await self._write(_no_change)
+
+    async def vacuum(self) -> SpaceChange:
+        """See Backend.vacuum: there is no file."""
+        return await self._write(_no_change)
+
+
+def _no_change(storage: MemoryStorage) -> SpaceChange:
+    space = read_space(storage)
+    return SpaceChange(space, space, "there is no file: everything is in memory")

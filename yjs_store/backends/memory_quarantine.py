@@ -48,6 +48,14 @@ class MemoryQuarantineReader:
         """See QuarantineReader.get."""
         return await self._read(lambda table: table.rows.get(entry_id))
 
+    async def count(self, document: str | None) -> int:
+        """See QuarantineReader.count."""
+        return await self._read(
+            lambda table: sum(
+                document in (None, stored.entry.document) for stored in table.rows.values()
+            )
+        )
+
 
 class MemoryQuarantine(MemoryQuarantineReader):
     """What the writer does; its contract is ``QuarantineRecords``."""

@@ -103,6 +103,10 @@ class MemorySessions(MemorySessionReader):
         """See SessionRecords.count."""
         return await self._read(lambda table: len(table.rows))
 
+    async def count_live(self, now_ms: int) -> int:
+        """See SessionRecords.count_live."""
+        return await self._read(lambda table: len(list(_chosen(table, Choice(), now_ms))))
+
     async def change(self, changes: Sequence[SessionChange]) -> Sequence[Sequence[StoredSession]]:
         """See SessionRecords.change."""
         return await self._write(lambda table: _carry_out(table, changes))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from yjs_store.backends.memory_notes import NoteTables
 from yjs_store.backends.memory_quarantine import QuarantineTable
 from yjs_store.backends.memory_sessions import SessionTable
 from yjs_store.records import (
@@ -50,6 +51,7 @@ class MemoryStorage:
     """Documents with journal rows that can go."""
     sessions: SessionTable = field(default_factory=SessionTable)
     quarantine: QuarantineTable = field(default_factory=QuarantineTable)
+    notes: NoteTables = field(default_factory=NoteTables)
     unvouched: set[int] = field(default_factory=set)
     documents_made: int = 0
     snapshots_made: int = 0
@@ -90,5 +92,9 @@ def audit(storage: MemoryStorage) -> list[str]:
             storage.ids.get(sealed.head.name) != document_id
             for document_id, sealed in storage.heads.items()
         ),
+        **{
+            f"{table} of no document": sum(owner not in known for owner in owners)
+            for table, owners in storage.notes.owners().items()
+        },
     }
     return [f"{count} {what}" for what, count in orphans.items() if count]

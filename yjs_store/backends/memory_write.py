@@ -7,6 +7,7 @@ from typing import Final
 from yjs_store.backends.memory_storage import MemoryStorage, StoredAside, StoredSnapshot
 from yjs_store.errors import Damaged, WriterSuperseded
 from yjs_store.limits import TRIM_CHUNKS_STEP, TRIM_ROWS_STEP
+from yjs_store.observing_records import StoredNote
 from yjs_store.records import (
     Append,
     Chunk,
@@ -60,7 +61,7 @@ def append(storage: MemoryStorage, appends: Sequence[Append]) -> list[int]:
     return ids
 
 
-def create(storage: MemoryStorage, sealed: SealedHead) -> int:
+def create(storage: MemoryStorage, sealed: SealedHead, checkpoint: StoredNote | None = None) -> int:
     """See Backend.create."""
     _check_free(storage, sealed.head.name)
     snapshot_id = sealed.head.snapshot_id
@@ -70,6 +71,8 @@ def create(storage: MemoryStorage, sealed: SealedHead) -> int:
     storage.ids[sealed.head.name] = storage.documents_made
     if staged is not None:
         staged.document_id, staged.state = storage.documents_made, SnapshotState.PUBLISHED
+    if checkpoint is not None:
+        keep_checkpoint(storage, changed(checkpoint, document_id=storage.documents_made))
     return storage.documents_made
 
 
@@ -93,7 +96,15 @@ def stage_chunk(storage: MemoryStorage, snapshot_id: int, chunk: Chunk) -> None:
     _staged(storage, snapshot_id, None).chunks[chunk.index] = chunk
 
 
-def publish(storage: MemoryStorage, before: Head, after: SealedHead) -> None:
+def keep_checkpoint(storage: MemoryStorage, note: StoredNote) -> None:
+    """Keep the record of an attempt, if its document is stored."""
+    if note.document_id in storage.heads:
+        storage.notes.checkpoints.add([note])
+
+
+def publish(
+    storage: MemoryStorage, before: Head, after: SealedHead, checkpoint: StoredNote | None = None
+) -> None:
     """See Backend.publish."""
     _check_current(storage, before)
     staged = _staged(storage, after.head.snapshot_id, before.name)
@@ -102,6 +113,8 @@ def publish(storage: MemoryStorage, before: Head, after: SealedHead) -> None:
     if before.snapshot_id in storage.snapshots:
         storage.snapshots[before.snapshot_id].state = SnapshotState.RETIRED
     storage.trims[before.document_id] = None
+    if checkpoint is not None:
+        keep_checkpoint(storage, changed(checkpoint, document_id=before.document_id))
 
 
 def discard(storage: MemoryStorage, snapshot_id: int) -> None:
@@ -129,6 +142,7 @@ def forget(storage: MemoryStorage, before: Head) -> bool:
         return False
     _drop_head(storage, before.document_id)
     storage.unvouched.discard(before.document_id)
+    storage.notes.give(before.document_id, None)
     return True
 
 
@@ -146,7 +160,11 @@ def replace(
     _drop_head(storage, document_id)
     record = SetAside(document_id, former.head.name, former.head.uid, reason, now_ms)
     storage.set_aside[document_id] = StoredAside(record, former)
-    return None if after is None else create(storage, after)
+    if after is None:
+        return None
+    successor_id = create(storage, after)
+    storage.notes.give(document_id, successor_id)
+    return successor_id
 
 
 def discard_set_aside(storage: MemoryStorage, document_id: int) -> bool:
@@ -183,7 +201,8 @@ def _trim_rows(storage: MemoryStorage, check: Callable[[SealedHead], Head]) -> b
         del rows[seq]
     if len(dead) < TRIM_ROWS_STEP:
         del storage.trims[document_id]
-        storage.set_aside.pop(document_id, None)
+        if storage.set_aside.pop(document_id, None) is not None:
+            storage.notes.give(document_id, None)
         if not rows:
             storage.journal.pop(document_id, None)
     return True

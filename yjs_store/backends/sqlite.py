@@ -16,11 +16,18 @@ import filelock
 import structlog
 from sqlite_utils import Database
 
-from yjs_store.backends import sqlite_snapshots, sqlite_trim, sqlite_vouching, sqlite_write
+from yjs_store.backends import (
+    sqlite_snapshots,
+    sqlite_space,
+    sqlite_trim,
+    sqlite_vouching,
+    sqlite_write,
+)
 from yjs_store.backends.sqlite_connect import Connect, connect
 from yjs_store.backends.sqlite_epoch import become_writer
 from yjs_store.backends.sqlite_errors import translated
 from yjs_store.backends.sqlite_files import OpenedFiles
+from yjs_store.backends.sqlite_observing import SqliteObserving
 from yjs_store.backends.sqlite_quarantine import SqliteQuarantine
 from yjs_store.backends.sqlite_reader import SqliteReader
 from yjs_store.backends.sqlite_schema import SCHEMA_VERSION, migrations, stored_version
@@ -34,6 +41,8 @@ from yjs_store.errors import (
     StoreUnavailable,
     StoreUnusable,
 )
+from yjs_store.facts import Distribution, SpaceChange
+from yjs_store.observing_records import StoredNote
 from yjs_store.records import (
     Append,
     Chunk,
@@ -41,6 +50,7 @@ from yjs_store.records import (
     SealedHead,
     Snapshot,
 )
+from yjs_store.tallies import Tally
 
 _Result = TypeVar("_Result")
 
@@ -71,6 +81,7 @@ class SqliteBackend(SqliteReader):
         self._discarded: set[int] = set()
         self._rescued: str | None = None
         self._watch: SessionWatch | None = None
+        self._commit_times = Tally()
         self._sessions = SqliteSessions(
             self._read,
             self._transact,
@@ -79,6 +90,7 @@ class SqliteBackend(SqliteReader):
             lambda: None if self._watch is None else self._watch.failing_because,
         )
         self._quarantine = SqliteQuarantine(self._read, self._transact, lambda: self._epoch)
+        self._observing = SqliteObserving(self._read, self._transact, lambda: self._epoch, path)
 
     # ---- life -------------------------------------------------------------------------------
 
@@ -189,12 +201,21 @@ class SqliteBackend(SqliteReader):
     async def _transact(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Run ``work`` in the writer's thread in one transaction; durable on return."""
 
+        def run(connection: sqlite3.Connection) -> _Result:
+            with write_transaction(connection, self._commit_times.note):
+                return work(connection)
+
+        return await self._use(run)
+
+    async def _use(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Run ``work`` in the writer's thread, outside a transaction."""
+
         def run() -> _Result:
             assert self._connection is not None, "the writer thread lives between open and close"
             failing = self._check_files(self._connection)
             if failing is not None:
                 raise failing
-            with translated(self._path), write_transaction(self._connection):
+            with translated(self._path):
                 return work(self._connection)
 
         return await self._write(run)
@@ -221,17 +242,31 @@ class SqliteBackend(SqliteReader):
         """See Backend.quarantine."""
         return self._quarantine
 
+    @property
+    def observing(self) -> SqliteObserving:
+        """See Backend.observing."""
+        return self._observing
+
     async def append(self, appends: Sequence[Append]) -> Sequence[int]:
         """See Backend.append."""
         return await self._transact(
             lambda connection: sqlite_write.append(connection, self._epoch, appends)
         )
 
-    async def create(self, sealed: SealedHead) -> int:
+    async def create(self, sealed: SealedHead, checkpoint: StoredNote | None = None) -> int:
         """See Backend.create."""
         return await self._transact(
-            lambda connection: sqlite_write.create(connection, self._epoch, sealed)
+            lambda connection: sqlite_snapshots.create(connection, self._epoch, sealed, checkpoint)
         )
+
+    @property
+    def kind(self) -> str:
+        """See Backend.kind."""
+        return "sqlite"
+
+    def commit_times(self) -> Distribution:
+        """See Backend.commit_times."""
+        return self._commit_times.distribution()
 
     async def room_left(self) -> int:
         """See Backend.room_left."""
@@ -258,10 +293,14 @@ class SqliteBackend(SqliteReader):
             lambda connection: sqlite_snapshots.stage_chunk(connection, snapshot_id, chunk)
         )
 
-    async def publish(self, before: Head, after: SealedHead) -> None:
+    async def publish(
+        self, before: Head, after: SealedHead, checkpoint: StoredNote | None = None
+    ) -> None:
         """See Backend.publish."""
         await self._transact(
-            lambda connection: sqlite_snapshots.publish(connection, self._epoch, before, after)
+            lambda connection: sqlite_snapshots.publish(
+                connection, self._epoch, before, after, checkpoint
+            )
         )
 
     async def discard(self, snapshot_id: int) -> None:
@@ -322,6 +361,18 @@ class SqliteBackend(SqliteReader):
         await self._discard_all()
         return await self._transact(
             lambda connection: sqlite_trim.trim(connection, self._epoch, check)
+        )
+
+    async def truncate_wal(self) -> SpaceChange:
+        """See Backend.truncate_wal."""
+        return await self._use(
+            lambda connection: sqlite_space.truncate_wal(connection, self._epoch, self._path)
+        )
+
+    async def vacuum(self) -> SpaceChange:
+        """See Backend.vacuum."""
+        return await self._use(
+            lambda connection: sqlite_space.vacuum(connection, self._epoch, self._path)
         )
 
 

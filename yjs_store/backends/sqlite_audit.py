@@ -3,6 +3,8 @@
 import sqlite3
 from typing import Final
 
+from yjs_store.backends.sqlite_notes import OWNED
+
 # Enough to see what happened; a broken page can give thousands.
 _PROBLEMS_MAX: Final = 20
 
@@ -16,6 +18,12 @@ _ORPHANS: Final = {
     "published snapshots that their document does not name": "SELECT count(*) FROM snapshots"
     " JOIN documents ON documents.id = document_id"
     " WHERE state = 'published' AND snapshot_id IS NOT snapshots.id",
+    **{
+        f"{table} of no document": f"SELECT count(*) FROM {table} WHERE document_id <> 0"
+        " AND document_id NOT IN"
+        " (SELECT id FROM documents UNION ALL SELECT document_id FROM set_aside)"
+        for table in OWNED
+    },
     "chunks of no snapshot": "SELECT count(*) FROM chunks WHERE snapshot_id NOT IN"
     " (SELECT id FROM snapshots)",
 }

@@ -31,6 +31,16 @@ def stored_epoch(connection: sqlite3.Connection) -> int:
     return found[0]
 
 
+def check_writer(connection: sqlite3.Connection, epoch: int) -> None:
+    """Return for the writer. Inside a write transaction nobody else can become it meanwhile (P7).
+
+    Raises:
+        WriterSuperseded: another process has opened the store for writing since.
+    """
+    if stored_epoch(connection) != epoch:
+        raise WriterSuperseded(None)
+
+
 def superseded(connection: sqlite3.Connection, epoch: int, name: str | None) -> WriterSuperseded:
     """Return the error that says whether the document has another writer or the whole store."""
     return WriterSuperseded(name if stored_epoch(connection) == epoch else None)

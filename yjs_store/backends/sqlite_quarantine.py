@@ -37,6 +37,15 @@ class SqliteQuarantineReader:
         )
         return next(iter(found), None)
 
+    async def count(self, document: str | None) -> int:
+        """See QuarantineReader.count."""
+        where = "" if document is None else " WHERE document = :document"
+        return await self._read(
+            lambda connection: connection.execute(
+                f"SELECT count(*) FROM quarantine{where}", {"document": document}
+            ).fetchone()[0]
+        )
+
 
 class SqliteQuarantine(SqliteQuarantineReader):
     """What the writer does; its contract is ``QuarantineRecords``."""

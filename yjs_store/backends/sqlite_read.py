@@ -22,7 +22,7 @@ from yjs_store.records import (
     StoredDocument,
 )
 
-_HEAD_COLUMNS: Final = (
+HEAD_COLUMNS: Final = (
     "id, name, uid, last_seq, cut_seq, journal_bytes, snapshot_id, snapshot_bytes,"
     " created_ms, updated_ms, deleted_ms, oversized_count, checksum"
 )
@@ -87,7 +87,7 @@ def find_head(
 ) -> SealedHead | None:
     """Return the one head for which the condition, with its one parameter, holds."""
     found = connection.execute(
-        f"SELECT {_HEAD_COLUMNS} FROM documents WHERE {condition}", (value,)
+        f"SELECT {HEAD_COLUMNS} FROM documents WHERE {condition}", (value,)
     ).fetchone()
     return None if found is None else _head_from(found)
 
@@ -132,7 +132,7 @@ def list_heads(
     # SQLite compares UTF-8 bytes, which keeps the order of code points. The names with a prefix
     # stand together, so that the first one without it ends the search.
     found = connection.execute(
-        f"SELECT {_HEAD_COLUMNS} FROM documents WHERE name >= ? AND name > ? ORDER BY name LIMIT ?",
+        f"SELECT {HEAD_COLUMNS} FROM documents WHERE name >= ? AND name > ? ORDER BY name LIMIT ?",
         (prefix, "" if after is None else after, limit),
     )
     heads = (_head_from(row) for row in found)

@@ -11,11 +11,13 @@ from typing import TypeVar
 from yjs_store.backends import sqlite_audit, sqlite_read, sqlite_remains, sqlite_vouching
 from yjs_store.backends.sqlite_connect import Connect, connect_read_only
 from yjs_store.backends.sqlite_errors import translated
+from yjs_store.backends.sqlite_observing import SqliteObservingReader
 from yjs_store.backends.sqlite_quarantine import SqliteQuarantineReader
 from yjs_store.backends.sqlite_schema import check_version
 from yjs_store.backends.sqlite_sessions import SqliteSessionReader
 from yjs_store.errors import StoreClosed, StoreUnusable
 from yjs_store.limits import SQLITE_READERS
+from yjs_store.observing_records import ObservingReader
 from yjs_store.quarantine_records import QuarantineReader
 from yjs_store.records import (
     Chunk,
@@ -123,6 +125,11 @@ class SqliteReader:
     def quarantine(self) -> QuarantineReader:
         """See Reader.quarantine."""
         return SqliteQuarantineReader(self._read)
+
+    @property
+    def observing(self) -> ObservingReader:
+        """See Reader.observing."""
+        return SqliteObservingReader(self._read, self._path)
 
     async def load(self, name: str) -> StoredDocument | None:
         """See Reader.load."""

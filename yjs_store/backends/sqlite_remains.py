@@ -13,6 +13,7 @@ from yjs_store.backends.sqlite_read import (
     find_head,
     name_hash,
 )
+from yjs_store.backends.sqlite_transaction import tolerant_transaction
 from yjs_store.records import Chunk, JournalRow, Remains, SealedHead, Snapshot, SnapshotRemains
 
 _Part = TypeVar("_Part")
@@ -24,14 +25,8 @@ _TRIES_MAX: Final = 1_000_000
 def load_remains(connection: sqlite3.Connection, name: str) -> Remains | None:
     """See Reader.load_remains."""
     # One moment: rows that are folded and trimmed meanwhile must not seem to be lost.
-    connection.execute("BEGIN DEFERRED")
-    try:
-        with any_text(connection):
-            return _load_remains(connection, name)
-    finally:
-        # After an I/O error SQLite has rolled back by itself, and the rest was read as it is now.
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+    with tolerant_transaction(connection), any_text(connection):
+        return _load_remains(connection, name)
 
 
 def _load_remains(connection: sqlite3.Connection, name: str) -> Remains | None:

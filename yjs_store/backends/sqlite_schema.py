@@ -12,7 +12,7 @@ from sqlite_utils import Database, Migrations
 
 from yjs_store.errors import StoreTooNew, StoreUnusable
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 
 migrations = Migrations("yjs_store")
 
@@ -167,6 +167,47 @@ def _unvouched(db: Database) -> None:
     db.execute("CREATE TABLE unvouched (document_id INTEGER PRIMARY KEY) STRICT")
     db.execute("INSERT INTO unvouched SELECT id FROM documents WHERE deleted_ms IS NULL")
     db.execute("PRAGMA user_version = 4")
+
+
+@migrations(name="0005_observing")
+def _observing(db: Database) -> None:
+    # For operators; see observing_format for what is in ``data``. No document needs any of it.
+    statements = """
+        CREATE TABLE checkpoints (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            document_id INTEGER NOT NULL,
+            data BLOB NOT NULL,
+            checksum BLOB NOT NULL
+        ) STRICT;
+        CREATE INDEX checkpoints_by_document ON checkpoints (document_id);
+
+        CREATE TABLE traces (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            document_id INTEGER NOT NULL,
+            data BLOB NOT NULL,
+            checksum BLOB NOT NULL
+        ) STRICT;
+        CREATE INDEX traces_by_document ON traces (document_id);
+
+        CREATE TABLE audit (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            document TEXT,
+            data BLOB NOT NULL,
+            checksum BLOB NOT NULL
+        ) STRICT;
+        CREATE INDEX audit_by_document ON audit (document) WHERE document IS NOT NULL;
+
+        -- What nothing is to be written to; 0 is the store.
+        CREATE TABLE switches (
+            document_id INTEGER PRIMARY KEY,
+            data BLOB NOT NULL,
+            checksum BLOB NOT NULL
+        ) STRICT;
+    """
+    for statement in statements.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+    db.execute("PRAGMA user_version = 5")
 
 
 def check_version(connection: sqlite3.Connection, path: Path) -> None:

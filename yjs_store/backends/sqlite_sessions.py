@@ -116,6 +116,13 @@ class SqliteSessions(SqliteSessionReader):
             )
         )
 
+    async def count_live(self, now_ms: int) -> int:
+        """See SessionRecords.count_live."""
+        sql = f"SELECT count(*) FROM sessions WHERE {_IS_LIVE}"
+        return await self._read(
+            lambda connection: int(connection.execute(sql, {"now_ms": now_ms}).fetchone()[0])
+        )
+
     async def change(self, changes: Sequence[SessionChange]) -> Sequence[Sequence[StoredSession]]:
         """See SessionRecords.change."""
         return await self._transact(

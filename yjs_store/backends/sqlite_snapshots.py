@@ -2,10 +2,13 @@
 
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import replace
 
+from yjs_store.backends import sqlite_write
 from yjs_store.backends.sqlite_epoch import IS_WRITER
-from yjs_store.backends.sqlite_write import swap_head
+from yjs_store.backends.sqlite_notes import add_owned, unless_damaged
 from yjs_store.errors import WriterSuperseded
+from yjs_store.observing_records import StoredNote
 from yjs_store.records import Chunk, Head, SealedHead, Snapshot
 
 
@@ -59,9 +62,24 @@ def stage_chunk(connection: sqlite3.Connection, snapshot_id: int, chunk: Chunk) 
         raise WriterSuperseded(None)
 
 
-def publish(connection: sqlite3.Connection, epoch: int, before: Head, after: SealedHead) -> None:
+def create(
+    connection: sqlite3.Connection, epoch: int, sealed: SealedHead, checkpoint: StoredNote | None
+) -> int:
+    """See Backend.create."""
+    document_id = sqlite_write.create(connection, epoch, sealed)
+    _keep_checkpoint(connection, epoch, document_id, checkpoint)
+    return document_id
+
+
+def publish(
+    connection: sqlite3.Connection,
+    epoch: int,
+    before: Head,
+    after: SealedHead,
+    checkpoint: StoredNote | None = None,
+) -> None:
     """See Backend.publish."""
-    swap_head(connection, epoch, before, after)
+    sqlite_write.swap_head(connection, epoch, before, after)
     # Only what is still staged: a checkpoint that was given up meanwhile has retired its
     # chunks, and they may be gone.
     published = connection.execute(
@@ -71,6 +89,15 @@ def publish(connection: sqlite3.Connection, epoch: int, before: Head, after: Sea
     if published != 1:
         raise WriterSuperseded(before.name)
     connection.execute("UPDATE snapshots SET state = 'retired' WHERE id = ?", (before.snapshot_id,))
+    _keep_checkpoint(connection, epoch, before.document_id, checkpoint)
+
+
+def _keep_checkpoint(
+    connection: sqlite3.Connection, epoch: int, document_id: int, note: StoredNote | None
+) -> None:
+    if note is not None:
+        owned = replace(note, document_id=document_id)
+        unless_damaged(connection, lambda: add_owned(connection, epoch, "checkpoints", [owned]))
 
 
 def discard(connection: sqlite3.Connection, snapshot_ids: Iterable[int]) -> None:

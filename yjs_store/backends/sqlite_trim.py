@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from yjs_store.backends.sqlite_epoch import IS_WRITER, stored_epoch, superseded
+from yjs_store.backends.sqlite_notes import remove_owned, unless_damaged
 from yjs_store.backends.sqlite_read import find_head_by_id
 from yjs_store.errors import Damaged, WriterSuperseded
 from yjs_store.limits import TRIM_CHUNKS_STEP, TRIM_ROWS_STEP
@@ -50,6 +51,7 @@ def forget(connection: sqlite3.Connection, epoch: int, before: Head) -> bool:
     if removed != 1:
         raise superseded(connection, epoch, before.name)
     connection.execute("DELETE FROM unvouched WHERE document_id = ?", (before.document_id,))
+    remove_owned(connection, before.document_id)
     return True
 
 
@@ -79,7 +81,11 @@ def _trim_rows(connection: sqlite3.Connection, check: Callable[[SealedHead], Hea
     ).rowcount
     if removed < TRIM_ROWS_STEP:
         _drop_trim(connection, document_id)
-        connection.execute("DELETE FROM set_aside WHERE document_id = ?", (document_id,))
+        given_up = connection.execute(
+            "DELETE FROM set_aside WHERE document_id = ?", (document_id,)
+        ).rowcount
+        if given_up:
+            unless_damaged(connection, lambda: remove_owned(connection, document_id))
     return True
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from yjs_store.backends.sqlite_epoch import IS_WRITER, stored_epoch, superseded
 from yjs_store.backends.sqlite_mending import execute_mending
+from yjs_store.backends.sqlite_notes import move_owned, unless_damaged
 from yjs_store.backends.sqlite_read import load_head, name_hash
 from yjs_store.errors import Damaged, WriterSuperseded
 from yjs_store.records import Append, Head, SealedHead
@@ -174,7 +175,11 @@ def replace(
     # Rows that are dead by the word of a head that nobody believes are not trimmed any more.
     connection.execute("DELETE FROM trims WHERE document_id = ?", (document_id,))
     _remove_head(connection, document_id)
-    return None if after is None else create(connection, epoch, after)
+    if after is None:
+        return None
+    successor_id = create(connection, epoch, after)
+    unless_damaged(connection, lambda: move_owned(connection, document_id, successor_id))
+    return successor_id
 
 
 def _remove_head(connection: sqlite3.Connection, document_id: int) -> None:
