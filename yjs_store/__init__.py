@@ -7,6 +7,8 @@
         everything = await store.load("my-notes")
 """
 
+from yjs_store.apart import Apart, bound_this_process
+from yjs_store.breaker import Breaker, BreakerState
 from yjs_store.check import CheckDepth, DocumentReport
 from yjs_store.check_process import Checked
 from yjs_store.checking import CheckPlan, plan_check, run_check
@@ -19,9 +21,12 @@ from yjs_store.errors import (
     DocumentFailed,
     DocumentMissing,
     EntryMissing,
+    ExportUnusable,
     FoldFailed,
     NameRefused,
+    NoRoom,
     Poisoned,
+    ReadOnlyNow,
     SessionRefused,
     StoreBusy,
     StoreClosed,
@@ -38,11 +43,53 @@ from yjs_store.errors import (
     UpdateTooLarge,
     WriterSuperseded,
 )
+from yjs_store.export_format import ExportedDocument
+from yjs_store.exporting import (
+    begin_export,
+    export_document,
+    finish_export,
+    open_export,
+    read_exported,
+)
+from yjs_store.facts import (
+    AuditPage,
+    AuditRecord,
+    BreakerFacts,
+    CheckpointRecord,
+    CompactOutcome,
+    CompactResult,
+    ContentFacts,
+    Distribution,
+    DocumentFacts,
+    DocumentList,
+    ListedDocument,
+    LiveFacts,
+    ScrubFacts,
+    SnapshotFacts,
+    SpaceChange,
+    StoreFacts,
+    StoreSpace,
+    Switch,
+    TraceEvent,
+    Traces,
+    UnloadResult,
+)
 from yjs_store.health import Degradation, Trouble
+from yjs_store.importing import ImportOutcome, import_update
+from yjs_store.listing_records import Order
 from yjs_store.names import check_name
-from yjs_store.policy import CheckpointPolicy
+from yjs_store.observing import Observation
+from yjs_store.observing_reading import (
+    read_audit,
+    read_document,
+    read_documents,
+    read_traces,
+)
+from yjs_store.opening import open_store
+from yjs_store.policy import CheckpointPolicy, checkpoint_due
 from yjs_store.quarantine import Quarantine, QuarantineState
 from yjs_store.quarantine_reading import read_quarantine, read_quarantine_entry
+from yjs_store.reading import Whole, list_heads, list_names, read_whole, readable
 from yjs_store.records import (
     CheckpointResult,
     Head,
@@ -61,37 +108,67 @@ from yjs_store.salvaging import plan_salvage, read_set_aside
 from yjs_store.scrubber import ScrubState
 from yjs_store.sessions import SessionBook
 from yjs_store.stack import raise_stack
-from yjs_store.store import Store, open_store
+from yjs_store.store import Store
+from yjs_store.stored_facts import (
+    StoredObservation,
+    StoredStoreFacts,
+    observe_stored,
+)
 from yjs_store.submissions import Sender, Submission
+from yjs_store.tallies import Tally
+from yjs_store.vacuuming import check_room
 
 __all__ = [
+    "Apart",
+    "AuditPage",
+    "AuditRecord",
+    "Breaker",
+    "BreakerFacts",
+    "BreakerState",
     "CheckDepth",
     "CheckPlan",
     "Checked",
     "CheckpointPolicy",
+    "CheckpointRecord",
     "CheckpointResult",
     "CommitterState",
+    "CompactOutcome",
+    "CompactResult",
+    "ContentFacts",
     "Damaged",
     "Degradation",
+    "Distribution",
     "Document",
     "DocumentDeleted",
+    "DocumentFacts",
     "DocumentFailed",
+    "DocumentList",
     "DocumentMissing",
     "DocumentReport",
     "EntryMissing",
+    "ExportUnusable",
+    "ExportedDocument",
     "FoldFailed",
     "Head",
+    "ImportOutcome",
     "JournalRow",
+    "ListedDocument",
     "Listener",
+    "LiveFacts",
     "NameRefused",
+    "NoRoom",
+    "Observation",
+    "Order",
     "Permission",
     "Poisoned",
     "Quarantine",
     "QuarantineEntry",
     "QuarantineState",
+    "ReadOnlyNow",
     "Receipt",
     "Revocation",
     "SalvagePlan",
+    "ScrubFacts",
     "ScrubState",
     "Sender",
     "Session",
@@ -99,34 +176,64 @@ __all__ = [
     "SessionRefused",
     "SessionStatus",
     "SetAside",
+    "SnapshotFacts",
+    "SpaceChange",
     "Statistics",
     "Store",
     "StoreBusy",
     "StoreClosed",
     "StoreError",
+    "StoreFacts",
     "StoreFailing",
     "StoreFull",
     "StoreInUse",
+    "StoreSpace",
     "StoreTooNew",
     "StoreUnavailable",
     "StoreUnusable",
+    "StoredObservation",
+    "StoredStoreFacts",
     "Submission",
+    "Switch",
+    "Tally",
+    "TraceEvent",
+    "Traces",
     "TrialFailed",
     "TrialsFull",
     "Trouble",
+    "UnloadResult",
     "UpdateRefused",
     "UpdateTooLarge",
+    "Whole",
     "WriterSuperseded",
+    "begin_export",
+    "bound_this_process",
     "check_name",
+    "check_room",
     "check_update",
+    "checkpoint_due",
+    "export_document",
+    "finish_export",
+    "import_update",
+    "list_heads",
+    "list_names",
+    "observe_stored",
+    "open_export",
     "open_store",
     "plan_check",
     "plan_salvage",
     "raise_stack",
+    "read_audit",
+    "read_document",
+    "read_documents",
+    "read_exported",
     "read_quarantine",
     "read_quarantine_entry",
     "read_sessions",
     "read_set_aside",
+    "read_traces",
+    "read_whole",
+    "readable",
     "revoke_sessions",
     "run_check",
 ]

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from yjs_store import folding, format
 from yjs_store.backend import Backend
 from yjs_store.errors import DocumentDeleted, DocumentMissing, StoreFull, WriterSuperseded
+from yjs_store.facts import ContentFacts
 from yjs_store.fold_process import FoldProcess
 from yjs_store.folding import Folded
 from yjs_store.limits import DISK_RESERVE_BYTES
 from yjs_store.records import CheckpointResult, Head, StoredDocument
 
 Publish = Callable[["Staged"], Awaitable[Head]]
+Vouch = Callable[[StoredDocument], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Staged:
     snapshot_id: int
     snapshot_bytes: int
     cut_seq: int
+    stored_bytes: int
+    content: ContentFacts | None
 
 
 async def run_checkpoint(
@@ -42,6 +46,7 @@ async def run_checkpoint(
     reason: str,
     now_ms: int,
     publish: Publish,
+    vouch: Vouch,
     *,
     extra: bytes | None = None,
     live: Head | None = None,
@@ -50,10 +55,12 @@ async def run_checkpoint(
 
     Appends may go on meanwhile, but not with ``extra``, whose document has the head ``live``:
     the one to begin with when it is not stored yet. On return the snapshot is published; or,
-    when there was nothing to fold, nothing was changed.
+    when there was nothing to fold, nothing was changed. ``vouch`` raises when what is stored may
+    not be read here (P5).
 
     Raises:
         Damaged: what is stored cannot be read; nothing was changed.
+        Poisoned, TrialFailed: it may not be; nothing was changed.
         FoldFailed: the fold process died; nothing was changed.
         WriterSuperseded, StoreUnavailable: nothing was published; what was staged is retired.
             WriterSuperseded too when what is stored is another life than ``live``.
@@ -65,6 +72,8 @@ async def run_checkpoint(
         if live is None or live.document_id != 0:
             raise DocumentMissing(name)
         stored = StoredDocument(format.seal_head(live), None, (), ())
+    else:
+        await vouch(stored)
     head = format.check_head(stored.sealed_head)
     if live is not None and head.uid != live.uid:
         # P9: the name was deleted and forgotten, or salvaged, while the update waited for room.
@@ -81,7 +90,16 @@ async def run_checkpoint(
     try:
         await _check_staged(backend, head, snapshot_id, folded)
         snapshot = folded.snapshot
-        after = await publish(Staged(head, snapshot_id, snapshot.byte_length, snapshot.cut_seq))
+        after = await publish(
+            Staged(
+                head,
+                snapshot_id,
+                snapshot.byte_length,
+                snapshot.cut_seq,
+                snapshot.stored_length,
+                folded.content,
+            )
+        )
     except BaseException:
         # Best effort: a crash here, or a disk that fails, leaves it to the next start.
         await backend.discard(snapshot_id)

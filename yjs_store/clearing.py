@@ -9,6 +9,7 @@ from yjs_store.limits import (
     DELETES_INLINE_MAX,
     INLINE_BYTES_MAX,
     INLINE_WORK_MAX,
+    ROW_STRUCTS_MAX,
     TYPE_BYTES_MIN,
     TYPE_NESTING_MAX,
 )
@@ -28,10 +29,11 @@ class Clearing:
         self._nesting = stored_bytes // TYPE_BYTES_MIN
         self._types_since_trial = 0
 
-    def clear(self, update: bytes) -> int | None:
+    def clear(self, update: bytes, structs_max: int = ROW_STRUCTS_MAX) -> int | None:
         """Return what an update has that may be integrated; None if it must be tried.
 
-        That is the number of its structs and of the clocks that it deletes.
+        That is the number of its structs and of the clocks that it deletes. It must be tried, too,
+        when it has more structs than ``structs_max``.
 
         Raises:
             UpdateRefused: it may not be integrated at all.
@@ -44,7 +46,7 @@ class Clearing:
             findings = inspect(update, INLINE_WORK_MAX)
         except TooMuchToInspect:
             return None
-        if findings.deletes > DELETES_INLINE_MAX:
+        if findings.deletes > DELETES_INLINE_MAX or findings.structs > structs_max:
             return None
         if findings.types:
             if self._nesting + findings.types > TYPE_NESTING_MAX:

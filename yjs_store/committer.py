@@ -7,6 +7,7 @@ runs other writes that must see no append in flight (publish, delete).
 
 import asyncio
 import enum
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
@@ -16,6 +17,7 @@ from yjs_store.errors import Damaged, StoreClosed, StoreError, WriterSuperseded
 from yjs_store.limits import COMMIT_BYTES_MAX
 from yjs_store.records import Append
 from yjs_store.retrying import Retrier, StorageState
+from yjs_store.tallies import ROW_BOUNDS, Tally
 
 _Result = TypeVar("_Result")
 
@@ -66,11 +68,17 @@ class _Exclusive:
 class Committer:
     """One task that carries rows of all documents to the backend, one commit at a time."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, timer_s: Callable[[], float] = time.perf_counter) -> None:
         self.state = CommitterState()
+        # Of commits that storage took: how long documents waited, tries that failed included,
+        # and how many rows each had.
+        self.commit_s = Tally()
+        self.batch_rows = Tally(ROW_BOUNDS)
+        self._timer_s = timer_s
         self._retrier = Retrier("appends", self.state)
         self._backend = backend
         self._dirty: dict[Source, None] = {}
+        self._resting: dict[Source, asyncio.TimerHandle] = {}
         self._committing: list[Source] = []
         self._exclusive: list[_Exclusive] = []
         self._wake = asyncio.Event()
@@ -88,6 +96,28 @@ class Committer:
         self._dirty[source] = None
         self._idle.clear()
         self._wake.set()
+
+    @property
+    def waiting_count(self) -> int:
+        """How many documents wait for the next commit."""
+        return len(self._dirty)
+
+    def is_committing(self, source: Source) -> bool:
+        """Say whether a source is in the commit under way."""
+        return source in self._committing
+
+    def mark_later(self, source: Source, rest_s: float) -> None:
+        """Say the same, but that ``source`` is to rest first; not where the store is closing."""
+        if rest_s <= 0 or self._retrier.is_closing:
+            self.mark(source)
+            return
+        timer = asyncio.get_running_loop().call_later(rest_s, self._end_rest, source)
+        self._resting[source] = timer
+        self._idle.clear()
+
+    def _end_rest(self, source: Source) -> None:
+        self._resting.pop(source).cancel()
+        self.mark(source)
 
     async def run_exclusive(self, work: Callable[[], Awaitable[_Result]]) -> _Result:
         """Run ``work`` while no append is in flight; return or raise what it does."""
@@ -112,6 +142,8 @@ class Committer:
     def begin_closing(self) -> None:
         """From now on give up, aloud, what storage does not take in a few attempts."""
         self._retrier.is_closing = True
+        for source in tuple(self._resting):
+            self._end_rest(source)
 
     async def close(self) -> None:
         """Store what is left, then stop. Whatever cannot be stored is failed."""
@@ -142,7 +174,8 @@ class Committer:
                     for exclusive in self._take_exclusive():
                         await self._run_one(exclusive)
                     await self._commit_round()
-                self._idle.set()
+                if not self._resting:
+                    self._idle.set()
                 if self._closing:
                     return
         finally:
@@ -151,8 +184,11 @@ class Committer:
 
     def _abandon(self, error: StoreError) -> None:
         """Leave nobody waiting."""
-        for source in (*self._committing, *self._dirty):
+        for source in (*self._committing, *self._dirty, *self._resting):
             source.failed(error)
+        for timer in self._resting.values():
+            timer.cancel()
+        self._resting.clear()
         self._dirty.clear()
         for exclusive in self._take_exclusive():
             exclusive.done.set_exception(error)
@@ -195,6 +231,7 @@ class Committer:
 
     async def _commit(self, folded: list[tuple[Source, Append]]) -> list[tuple[Source, Append]]:
         """Commit; return what has to be tried again because another document was refused."""
+        began_s = self._timer_s()
         try:
             ids = await self._retrier.run(
                 lambda: self._backend.append([append for _, append in folded])
@@ -216,6 +253,8 @@ class Committer:
             return []
         self.state.commits += 1
         self.state.rows += len(folded)
+        self.commit_s.note(self._timer_s() - began_s)
+        self.batch_rows.note(len(folded))
         for (source, append), document_id in zip(folded, ids, strict=True):
             source.settled(append, document_id)
         return []

@@ -5,32 +5,59 @@ What a client sends is cleared (``clearing``) or tried (``trials``) before it is
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from time import thread_time
 from typing import NamedTuple, Protocol
 
 from yjs_store import crdt, format
 from yjs_store.clearing import Clearing
 from yjs_store.committer import ELSEWHERE, Committer, Elsewhere
+from yjs_store.content import facts_of
 from yjs_store.errors import (
     Damaged,
     DocumentFailed,
     FoldFailed,
     MendingAwaited,
+    ReadOnlyNow,
     StoreError,
     TrialsFull,
     UpdateRefused,
     UpdateTooLarge,
 )
+from yjs_store.facts import ContentFacts
+from yjs_store.fold_pace import FoldPace, build_s_max
 from yjs_store.inspection import is_plain
 from yjs_store.limits import (
+    BUILD_FOLD_SHARE,
+    BUILD_S_MIN,
+    CONTENT_FOUND_MS,
+    CONTENT_INLINE_BYTES,
     INLINE_WORK_MAX,
     JOURNAL_ROW_BYTES_MAX,
+    KIB,
     MEND_INLINE_BYTES,
+    PACE_SLOW_S,
+    SLICE_SLOW_S,
+    SLICE_STRUCTS,
+    SLOW_SLICE_STRUCTS,
+    TRIAL_BYTES_MAX,
     UPDATE_BYTES_MAX,
 )
 from yjs_store.records import Append, Head, JournalRow, Receipt
-from yjs_store.submissions import REPEATS, UPDATE, Sender, Submission, Suspects, plain, take_count
+from yjs_store.saving import Saving
+from yjs_store.slicing import slices
+from yjs_store.submissions import (
+    FOUND,
+    REPEATS,
+    UPDATE,
+    Sender,
+    Submission,
+    Suspects,
+    plain,
+    take_count,
+)
+from yjs_store.telemetry import Telemetry
 from yjs_store.trial import Passed, Verdict
 
 
@@ -42,6 +69,9 @@ class Listener(Protocol):
 
     def failed(self, error: StoreError) -> None:
         """Hear that the document must be closed and loaded again."""
+
+    def switched(self, *, is_read_only: bool) -> None:
+        """Hear that from now on nothing is taken, or again everything."""
 
 
 class Trials(Protocol):
@@ -70,6 +100,15 @@ class Beginning(NamedTuple):
     round: Sequence[bytes]
 
 
+class UnderWay(NamedTuple):
+    """Updates that wait to be folded, that are on their way to the disk, and on trial."""
+
+    gathered: int
+    gathered_bytes: int
+    in_flight: int
+    suspects: int
+
+
 @dataclass(slots=True)
 class _Round:
     """What one fold took, by what will be said of it.
@@ -78,6 +117,7 @@ class _Round:
     """
 
     taken: list[Submission]
+    began_s: float = 0.0
     stored: list[Submission] = field(default_factory=list)
     known: list[Submission] = field(default_factory=list)
     refused: list[tuple[Submission, StoreError]] = field(default_factory=list)
@@ -101,16 +141,31 @@ class Document:
         settled: Callable[["Document"], None],
         store_oversized: Callable[["Document", bytes], None],
         trials: Trials,
+        telemetry: Telemetry,
     ) -> None:
         self.head = head
         self.error: StoreError | None = None
+        self.saving = Saving()
+        # As it was found last; None when nobody has looked.
+        self.content: ContentFacts | None = None
+        self._content_found_ms = 0
+        # Why nothing is taken: it failed, or an operator wants it so.
+        self._barred: StoreError | None = None
+        self._telemetry = telemetry
         self._committer = committer
         self._clock_ms = clock_ms
         self._tell_settled = settled
         self._store_oversized = store_oversized
         # Whether a load of what is stored would have to mend it, and a checkpoint would help.
         self.is_mended = False
-        self._replica = crdt.Replica(updates, mend_bytes_max=MEND_INLINE_BYTES)
+        # Whether it takes long to load it from its rows, and a checkpoint would help.
+        self.is_slow_to_load = False
+        self._replica = _replica(updates)
+        self._pace = FoldPace()
+        # Whether all that is new is tried first, because the decoder has worked too much on it.
+        self._is_costly = False
+        # What it had taken when a checkpoint was last asked for.
+        self._folded_at_s = 0.0
         self._trials = trials
         self._clearing = Clearing(sum(map(len, updates)))
         self._suspects = Suspects()
@@ -140,16 +195,21 @@ class Document:
         ``repeats`` says that it may well hold nothing new (a SyncStep2): then it is looked at
         before it is stored, and not stored in vain.
         """
-        if is_plain(update) and self.error is None and not self._suspects.senders:
+        if (
+            is_plain(update)
+            and self._barred is None
+            and not self._suspects.senders
+            and not self._is_costly
+        ):
             # The way of nearly every update, at the least price.
             self._gathered.append(plain(update, sender, repeats))
             if not self._is_marked:
                 self._mark()
-        elif self.error is not None:
-            sender.refused(update, self.error)
+        elif self._barred is not None:
+            self._refuse(update, sender, self._barred)
         elif len(update) > UPDATE_BYTES_MAX:
             error = UpdateTooLarge("the update", len(update), UPDATE_BYTES_MAX)
-            sender.refused(update, error)
+            self._refuse(update, sender, error)
         else:
             submission = Submission(update, sender, repeats)
             if self._suspects.has_from(sender):
@@ -158,16 +218,30 @@ class Document:
             else:
                 self._clear(submission)
 
+    def _refuse(self, update: bytes, sender: Sender, error: StoreError) -> None:
+        self._telemetry.refused += 1
+        if not isinstance(error, ReadOnlyNow):
+            # The kind alone: what is said of bytes may be part of them.
+            kind = type(error).__name__
+            self._telemetry.note(self.name, "update refused", error=kind, bytes=len(update))
+        sender.refused(update, error)
+
     def _clear(self, submission: Submission) -> None:
         try:
-            structs = self._clearing.clear(submission.update)
+            structs = self._cleared(submission.update)
         except UpdateRefused as error:
-            submission.sender.refused(submission.update, error)
+            self._refuse(submission.update, submission.sender, error)
             return
         if structs is None:
             self._suspect(submission)
         else:
             self._gather(submission._replace(found=structs))
+
+    def _cleared(self, update: bytes) -> int | None:
+        """Return how many structs and deletes it has; None when it must be tried."""
+        if self._is_costly:
+            return None
+        return self._clearing.clear(update, self._pace.structs_max)
 
     def _suspect(self, submission: Submission) -> None:
         if self._trials.admit(len(submission.update)):
@@ -175,7 +249,7 @@ class Document:
             self._trials.take(self)
         else:
             error = TrialsFull("too much waits to be tried")
-            submission.sender.refused(submission.update, error)
+            self._refuse(submission.update, submission.sender, error)
 
     def _gather(self, submission: Submission) -> None:
         self._gathered.append(submission)
@@ -184,7 +258,11 @@ class Document:
     def _mark(self) -> None:
         if self._round is None and not self._is_marked:
             self._is_marked = True
-            self._committer.mark(self)
+            if self._pace.is_slowed:
+                rest_s = self._pace.rest_s(asyncio.get_running_loop().time())
+                self._committer.mark_later(self, rest_s)
+            else:
+                self._committer.mark(self)
 
     async def append(self, update: bytes) -> Receipt:
         """Store one update.
@@ -195,6 +273,7 @@ class Document:
             UpdateRefused: it does not decode or is too large; nothing was stored.
             DocumentFailed, FoldFailed, WriterSuperseded: nothing was stored; open the document
                 again, then try again.
+            ReadOnlyNow: nothing was stored; an operator wants it so for now.
         """
         waiter = _Waiter()
         self.submit(update, waiter)
@@ -207,6 +286,24 @@ class Document:
     def unlisten(self, listener: Listener) -> None:
         """Tell it no more."""
         self._listeners.pop(listener, None)
+
+    def bar(self, reason: str | None) -> None:
+        """Take nothing from now on, for this reason; with None take everything again.
+
+        What was handed in before still becomes durable.
+        """
+        was_barred = self._barred is not None
+        if self.error is not None:
+            return
+        self._barred = None if reason is None else ReadOnlyNow(self.name, reason)
+        if was_barred != (reason is not None):
+            for listener in tuple(self._listeners):
+                listener.switched(is_read_only=not was_barred)
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether an operator wants nothing to be written."""
+        return isinstance(self._barred, ReadOnlyNow)
 
     # ---- out --------------------------------------------------------------------------------
 
@@ -266,7 +363,34 @@ class Document:
         """
         assert self._round is None, "what is not durable must not be seen (P1)"
         with self._failing_when_asked():
-            return self._replica.state_vector()
+            state_vector = self._replica.state_vector()
+            if self._replica.is_built:
+                self._find_content()
+            return state_vector
+
+    def _find_content(self) -> None:
+        """Look at the content, where that takes no time and has not been done just now."""
+        known, head = self.content, self.head
+        if head.journal_bytes + head.snapshot_bytes > CONTENT_INLINE_BYTES or (
+            known is not None and known.seq == head.last_seq
+        ):
+            return
+        now_ms = self._clock_ms()
+        if known is None or now_ms - self._content_found_ms >= CONTENT_FOUND_MS:
+            self._content_found_ms = now_ms
+            # Nobody asked for this, so nobody has to hear that it cannot be had.
+            with contextlib.suppress(UpdateRefused, crdt.IntegrationFailed):
+                self.content = facts_of(self._replica.content(), head.last_seq)
+
+    @property
+    def under_way(self) -> UnderWay:
+        """What was handed in and has no answer yet."""
+        return UnderWay(
+            gathered=len(self._gathered),
+            gathered_bytes=sum(map(len, map(UPDATE, self._gathered))),
+            in_flight=0 if self._round is None else len(self._round.taken),
+            suspects=self._suspects.count,
+        )
 
     @contextlib.contextmanager
     def _failing_when_unreadable(self) -> Iterator[None]:
@@ -297,16 +421,20 @@ class Document:
     # ---- the trials' side -------------------------------------------------------------------
 
     @property
-    def trials_wait_for(self) -> Iterable[str]:
-        """Who has suspects here, the oldest first."""
+    def trials_wait_for(self) -> Mapping[str, int]:
+        """Who has suspects here, the oldest first, and the bytes of its oldest."""
         return self._suspects.waiting_for
 
-    def begin_trial(self, who: str) -> tuple[list[bytes], Sequence[Submission]]:
+    def begin_trial(
+        self, who: str, bytes_max: int = TRIAL_BYTES_MAX
+    ) -> tuple[list[bytes], Sequence[Submission]]:
         """Return what is on its way into the document, and what of one to try on top of it.
+
+        That is so many bytes at most, or one.
 
         Whoever reads the stored document after this call has what was durable before.
         """
-        return self.begin_measuring(), self._suspects.begin(who)
+        return self.begin_measuring(), self._suspects.begin(who, bytes_max)
 
     def begin_measuring(self) -> list[bytes]:
         """Return what is on its way into the document; see ``begin_trial``."""
@@ -328,6 +456,7 @@ class Document:
             self._trials.dismiss(len(submission.update))
             if isinstance(verdict, Passed):
                 self._clearing.end_trial(verdict.nesting)
+                self._note_built(verdict.built_s)
             else:
                 refused.setdefault(id(submission.sender), UpdateRefused(verdict.reason))
             error = refused.get(id(submission.sender))
@@ -339,6 +468,12 @@ class Document:
                 self._refuse_all_of(submission, error)
         self._release_cleared()
         self._go_on()
+
+    def put_off_trial(self) -> None:
+        """Hear that what ``begin_trial`` returned must be begun once more."""
+        if self.error is None:
+            self._suspects.end(0)
+            self._go_on()
 
     def fail_trial(self, suspects: Sequence[Submission], error: StoreError) -> None:
         """Hear that there are no verdicts on what ``begin_trial`` returned."""
@@ -352,10 +487,10 @@ class Document:
 
     def _refuse_all_of(self, submission: Submission, error: StoreError) -> None:
         """Refuse an update, and what waits behind it: nobody makes us try one after the other."""
-        submission.sender.refused(submission.update, error)
+        self._refuse(submission.update, submission.sender, error)
         for follower in self._suspects.remove_all_of(submission.sender):
             self._trials.dismiss(len(follower.update))
-            follower.sender.refused(follower.update, error)
+            self._refuse(follower.update, follower.sender, error)
 
     def _release_cleared(self) -> None:
         """Gather what waited only for another of its sender."""
@@ -364,7 +499,7 @@ class Document:
         def clear(submission: Submission) -> Submission | None:
             nonlocal work_left
             try:
-                structs = self._clearing.clear(submission.update) if work_left > 0 else None
+                structs = self._cleared(submission.update) if work_left > 0 else None
             except UpdateRefused:
                 # The trial finds the same, and in its turn.
                 return None
@@ -394,7 +529,8 @@ class Document:
         if self._round is None or self.error is not None:
             return
         taken, self._round = self._round.taken, None
-        self._replica = crdt.Replica(beginning.durable, mend_bytes_max=MEND_INLINE_BYTES)
+        self._replica = _replica(beginning.durable)
+        self._folded_at_s = 0.0
         self.is_mended |= bool(beginning.round)
         passed: list[Submission] = []
         for submission, verdict in zip(taken, verdicts, strict=True):
@@ -403,7 +539,7 @@ class Document:
                 passed.append(submission._replace(found=verdict, repeats=repeats))
             else:
                 # P5: the culprit must not come back with the same bytes.
-                submission.sender.refused(submission.update, UpdateRefused(verdict.reason))
+                self._refuse(submission.update, submission.sender, UpdateRefused(verdict.reason))
         self._gathered[:0] = passed
         self._recovered = _Recovered(len(passed), beginning.round)
         self._mark()
@@ -414,10 +550,10 @@ class Document:
         """See committer.Source.fold."""
         assert self._round is None, "one round at a time"
         self._is_marked = False
-        self._round = _Round(self._take())
+        self._round = _Round(self._take(), self._telemetry.timer_s())
         try:
             with self._failing_when_unreadable():
-                row_update = self._integrate(self._round)
+                row_update = self._integrate_timed(self._round)
                 self.is_mended |= self._replica.is_mended
                 self._replica.is_mended = False
         except (Damaged, MendingAwaited):
@@ -453,13 +589,74 @@ class Document:
         in its turn.
         """
         recovered = self._recovered
-        count = take_count(self._gathered) if recovered is None else recovered.first
+        count = recovered.first if recovered is not None else None
+        if count is None:
+            count = take_count(self._gathered, self._pace.structs_max)
         taken, self._gathered = self._gathered[:count], self._gathered[count:]
         return taken
 
+    def _integrate_timed(self, current: _Round) -> bytes | None:
+        """Integrate as ``_integrate`` does, and keep to a pace."""
+        replica = self._replica
+        before_s = replica.applied_s
+        update = self._integrate(current)
+        took_s = replica.applied_s - before_s
+        if took_s > PACE_SLOW_S or self._pace.is_slowed:
+            structs = sum(submission.structs for submission in current.taken)
+            byte_length = sum(len(submission.update) for submission in current.taken)
+            self._note_pace(took_s, structs + byte_length // KIB)
+        if replica.built_s + replica.applied_s > BUILD_S_MIN * BUILD_FOLD_SHARE:
+            self._note_cost()
+        return update
+
+    def _note_pace(self, took_s: float, structs: int) -> None:
+        structs_max = self._pace.structs_max
+        self._pace.note(took_s, structs, asyncio.get_running_loop().time())
+        if self._pace.structs_max < structs_max:
+            self._set_back()
+
+    def _note_cost(self) -> None:
+        """See how long it would take to load the document; something must be done if long."""
+        cost_s = self._replica.built_s + self._replica.applied_s
+        bound_s = build_s_max(self._replica.applied_bytes)
+        if cost_s - self._folded_at_s > bound_s * BUILD_FOLD_SHARE:
+            self.is_slow_to_load = True
+            self._folded_at_s = cost_s
+        self._is_costly = cost_s > bound_s
+
+    def _note_built(self, built_s: float) -> None:
+        """Hear of a trial how long it takes to build the document, with what has passed."""
+        if self._is_costly:
+            self._replica.built_s, self._replica.applied_s = built_s, 0.0
+            self._folded_at_s = 0.0
+            self._note_cost()
+
+    def _set_back(self) -> None:
+        """Have tried what was cleared before it was known how long that takes."""
+        kept: list[Submission] = []
+        set_back: list[Submission] = []
+        # Their updates are integrated in the order in which they came.
+        behind: set[int] = set()
+        for submission in self._gathered:
+            is_cleared = not isinstance(submission.found, Passed)
+            if is_cleared and submission.structs > self._pace.structs_max:
+                behind.add(id(submission.sender))
+            if id(submission.sender) not in behind:
+                kept.append(submission)
+            elif self._trials.admit(len(submission.update)):
+                set_back.append(submission)
+            else:
+                error = TrialsFull("too much waits to be tried")
+                self._refuse(submission.update, submission.sender, error)
+        self._gathered = kept
+        if set_back:
+            self._suspects.put_first(set_back)
+            self._trials.take(self)
+
     def _integrate(self, current: _Round) -> bytes | None:
         """Integrate what decodes, note the rest as refused; return what is new as one update."""
-        if current.taken and current.taken[0].is_large:
+        is_recovered = self._recovered is not None
+        if current.taken and not is_recovered and self._is_large(current.taken[0]):
             return _take_large(current, current.taken[0])
         for update in () if self._recovered is None else self._recovered.updates:
             # As it must be read; as it was sent, it adds nothing to that, and is what is stored.
@@ -473,16 +670,20 @@ class Document:
                 if submission.repeats and self._integrate_repeat(current, submission)
             ]
             fresh = [submission for submission in fresh if not submission.repeats]
-        for merged, submissions in _merge_decodable(fresh, current.refused):
+        are_plain = not any(map(FOUND, fresh))
+        for merged, submissions in _merge_decodable(fresh, current.refused, are_plain=are_plain):
             if merged == crdt.EMPTY_UPDATE:
                 current.known.extend(submissions)
             else:
-                self._replica.integrate(merged)
+                self._replica.integrate(merged, is_plain=are_plain)
                 current.stored.extend(submissions)
                 parts.append(merged)
         if len(parts) < 2:
             return parts[0] if parts else None
         return crdt.merge(parts)
+
+    def _is_large(self, submission: Submission) -> bool:
+        return submission.is_large(self._pace.structs_max)
 
     def _integrate_repeat(self, current: _Round, submission: Submission) -> bool:
         try:
@@ -510,15 +711,25 @@ class Document:
     async def settled_oversized(self, head: Head, update: bytes) -> None:
         """Hear that what must not become a row is durable, in a snapshot."""
         current = self._round
+        is_slow = self._pace.is_slowed
         for piece in () if current is None else current.to_integrate:
-            if self._round is not current:
-                return  # it failed meanwhile
-            try:
-                self._replica.integrate(piece)
-            except crdt.IntegrationFailed as error:
-                self.failed(DocumentFailed(self.name, str(error)))
-            # So that nobody waits for more than one piece.
-            await asyncio.sleep(0)
+            # What many put at one place takes longer the more there are.
+            is_cut = is_slow
+            for part in slices(piece, SLOW_SLICE_STRUCTS) if is_cut else (piece,):
+                if self._round is not current:
+                    return  # it failed meanwhile
+                before_s = self._replica.applied_s
+                try:
+                    self._replica.integrate(part)
+                except crdt.IntegrationFailed as error:
+                    self.failed(DocumentFailed(self.name, str(error)))
+                took_s = self._replica.applied_s - before_s
+                if took_s > SLICE_SLOW_S:
+                    is_slow = True
+                    self._note_pace(took_s, SLOW_SLICE_STRUCTS if is_cut else SLICE_STRUCTS)
+                # So that nobody waits for more than one part, and others have their half.
+                await asyncio.sleep(took_s if is_slow else 0)
+        self._note_cost()
         self._settle(head, format.seal_row(head.uid, head.last_seq, head.updated_ms, update))
 
     def refused_oversized(self, error: UpdateRefused | FoldFailed) -> None:
@@ -553,6 +764,7 @@ class Document:
             callback()
         receipt = Receipt(self.name, self.head.last_seq)
         if row is not None:
+            self._note_saved(current, row.byte_length)
             for listener in tuple(self._listeners):
                 listener.committed(row, current.stored)
         for update, sender, _, _ in current.stored:
@@ -560,27 +772,35 @@ class Document:
         for submission in current.known:
             submission.sender.stored(submission.update, receipt, news=False)
         for submission, error in current.refused:
-            submission.sender.refused(submission.update, error)
+            self._refuse(submission.update, submission.sender, error)
         if self._gathered:
             self._mark()
         self._release_waiters()
         self._tell_settled(self)
 
+    def _note_saved(self, current: _Round, byte_length: int) -> None:
+        saving = self.saving
+        saving.saves += 1
+        now_ms = saving.saved_ms = self._clock_ms()
+        saving.save_s = self._telemetry.timer_s() - current.began_s
+        self._telemetry.saved(self.head.name, len(current.stored), byte_length, now_ms)
+
     def failed(self, error: StoreError) -> None:
         """Refuse everything that is not durable, now and from now on."""
         if self.error is not None:
             return
-        self.error = error
+        self.error = self._barred = error
+        self._telemetry.note(self.name, "document failed", error=type(error).__name__)
         current, self._round = self._round or _Round([]), None
         gathered, self._gathered = self._gathered, []
         suspects = self._suspects.remove_all()
         self._trials.dismiss(sum(len(submission.update) for submission in suspects))
         culprits = {id(submission) for submission, _ in current.refused}
         for submission, refusal in current.refused:
-            submission.sender.refused(submission.update, refusal)
+            self._refuse(submission.update, submission.sender, refusal)
         for submission in [*current.taken, *gathered, *suspects]:
             if id(submission) not in culprits:
-                submission.sender.refused(submission.update, error)
+                self._refuse(submission.update, submission.sender, error)
         self._when_durable.clear()
         for listener in tuple(self._listeners):
             listener.failed(error)
@@ -592,6 +812,10 @@ class Document:
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
+
+
+def _replica(updates: Sequence[bytes]) -> crdt.Replica:
+    return crdt.Replica(updates, mend_bytes_max=MEND_INLINE_BYTES, cpu_s=thread_time)
 
 
 def _take_large(current: _Round, submission: Submission) -> bytes | None:
@@ -608,20 +832,23 @@ def _take_large(current: _Round, submission: Submission) -> bytes | None:
 
 
 def _merge_decodable(
-    submissions: list[Submission], refused: list[tuple[Submission, StoreError]]
+    submissions: list[Submission],
+    refused: list[tuple[Submission, StoreError]],
+    *,
+    are_plain: bool,
 ) -> Iterator[tuple[bytes, list[Submission]]]:
     """Merge; where something does not decode, halve until it stands alone, and refuse it (P5)."""
     if not submissions:
         return
     try:
-        merged = crdt.merge(list(map(UPDATE, submissions)))
+        merged = crdt.merge(list(map(UPDATE, submissions)), are_plain=are_plain)
     except UpdateRefused as error:
         if len(submissions) == 1:
             refused.append((submissions[0], error))
             return
         half = len(submissions) // 2
-        yield from _merge_decodable(submissions[:half], refused)
-        yield from _merge_decodable(submissions[half:], refused)
+        yield from _merge_decodable(submissions[:half], refused, are_plain=are_plain)
+        yield from _merge_decodable(submissions[half:], refused, are_plain=are_plain)
     else:
         yield merged, submissions
 

@@ -1,7 +1,7 @@
 """Keeps the store small in the background: runs checkpoints that are due, and trims."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
@@ -9,13 +9,16 @@ from yjs_store.breaker import Breaker, BreakerEvent, BreakerState
 from yjs_store.errors import (
     DocumentDeleted,
     DocumentMissing,
+    Poisoned,
     StoreClosed,
     StoreError,
     StoreUnavailable,
 )
 from yjs_store.health import Degradation, Trouble
+from yjs_store.limits import JOURNAL_ALARM_FACTOR
 from yjs_store.policy import CheckpointPolicy, checkpoint_due, is_alarming
 from yjs_store.records import CheckpointResult, Head
+from yjs_store.telemetry import Note
 
 log = structlog.get_logger("yjs_store.keeper")
 
@@ -34,12 +37,14 @@ class Keeper:
         checkpoint: Callable[[str, str], Awaitable[CheckpointResult]],
         trim: Callable[[], Awaitable[bool]],
         chance: Callable[[], float],
+        note: Note,
     ) -> None:
         self.store_breaker = Breaker()
         self._policy = policy
         self._checkpoint = checkpoint
         self._trim = trim
         self._chance = chance
+        self._tell = note
         self._due: dict[str, str] = {}
         self._breakers: dict[str, Breaker] = {}
         self._alarmed: set[str] = set()
@@ -82,12 +87,14 @@ class Keeper:
             StoreError: it failed; the breakers know.
         """
         self._note(name, BreakerEvent.ATTEMPT)
+        started_s = _now_s()
         try:
             result = await self._checkpoint(name, reason)
         except BaseException as error:
             # A cancelled trial, too, must leave no breaker half open.
             self._note_failure(name, error)
             raise
+        _log_published(result, _now_s() - started_s)
         self._note(name, BreakerEvent.SUCCESS)
         self._note_store(BreakerEvent.SUCCESS)
         self._due.pop(name, None)
@@ -96,6 +103,33 @@ class Keeper:
         self.consider(result.head)
         self._wake.set()
         return result
+
+    def reset(self, name: str) -> None:
+        """Hear that a person wants the breaker of a document closed."""
+        self._note(name, BreakerEvent.RESET)
+
+    @property
+    def due(self) -> Mapping[str, str]:
+        """Which documents wait for a checkpoint, and why; the longest first."""
+        return self._due
+
+    def is_due(self, head: Head) -> bool:
+        """Say whether a head that is stored has grown so far that a checkpoint is due."""
+        return head.name in self._due or checkpoint_due(head, self._policy) is not None
+
+    @property
+    def troubled(self) -> set[str]:
+        """The documents whose checkpoints fail, or whose journal has grown for it."""
+        return {*self._breakers, *self._alarmed}
+
+    @property
+    def alarming_bytes(self) -> int:
+        """The length below which no journal is alarming for its bytes."""
+        return min(self._policy.bytes_min * JOURNAL_ALARM_FACTOR, 2**63 - 1)
+
+    def is_alarming(self, head: Head) -> bool:
+        """Say whether a journal has grown far beyond its bound, also of who was never opened."""
+        return head.name in self._alarmed or is_alarming(head, self._policy)
 
     def breaker(self, name: str) -> Breaker:
         """Return the breaker of a document."""
@@ -147,8 +181,9 @@ class Keeper:
         elif self.store_breaker.state is BreakerState.HALF_OPEN:
             # Not the store's fault, which is all that its trial was to find out.
             self._note_store(BreakerEvent.SUCCESS)
+        # What is poisoned is not tried again by itself, and is named elsewhere.
         is_documents_fault = isinstance(error, StoreError) and not isinstance(
-            error, StoreUnavailable | StoreClosed
+            error, StoreUnavailable | StoreClosed | Poisoned
         )
         if isinstance(error, DocumentDeleted | DocumentMissing):
             self.drop(name)
@@ -165,6 +200,10 @@ class Keeper:
         else:
             self._breakers[name] = after
         _log_change(name, before, after)
+        if before.state is not after.state:
+            self._tell(
+                name, "checkpoint breaker", state=after.state.value, cooldown_s=after.cooldown_s
+            )
 
     def _note_store(self, event: BreakerEvent, reason: str = "") -> None:
         before = self.store_breaker
@@ -174,6 +213,7 @@ class Keeper:
     def _watch(self, head: Head) -> None:
         if head.name not in self._alarmed and is_alarming(head, self._policy):
             self._alarmed.add(head.name)
+            self._tell(head.name, "journal alarm", rows=head.journal_rows, bytes=head.journal_bytes)
             log.error(
                 "the journal grows; nothing is lost, but opening takes longer",
                 document=head.name,
@@ -236,6 +276,22 @@ class Keeper:
             raise asyncio.CancelledError from None
         except StoreError as error:
             log.warning("trimming failed; it goes on later", error=str(error))
+
+
+def _log_published(result: CheckpointResult, duration_s: float) -> None:
+    if result.published:
+        log.info(
+            "checkpoint",
+            document=result.document,
+            reason=result.reason,
+            snapshot=result.head.snapshot_id,
+            cut_seq=result.cut_seq,
+            rows=result.rows_folded,
+            journal_bytes=result.journal_bytes_before,
+            snapshot_bytes=result.snapshot_bytes,
+            stored_bytes=result.stored_bytes,
+            duration_s=round(duration_s, 3),
+        )
 
 
 def _log_change(name: str | None, before: Breaker, after: Breaker) -> None:

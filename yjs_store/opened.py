@@ -91,6 +91,32 @@ class OpenDocuments:
             return None
         return document if document.error is None else None
 
+    def peek(self, name: str) -> tuple[Document, int] | None:
+        """Return a document that is in memory now, and how many use it; changes nothing."""
+        entry = self._entries.get(name)
+        document = None if entry is None else entry.document
+        if entry is None or document is None or document.error is not None:
+            return None
+        return document, entry.users
+
+    def in_memory(self) -> list[Document]:
+        """Return the documents that are in memory now."""
+        found = (entry.document for entry in self._entries.values())
+        return [document for document in found if document is not None and document.error is None]
+
+    @property
+    def count(self) -> int:
+        """How many are in memory or on their way there."""
+        return len(self._entries)
+
+    def unload(self, name: str) -> bool:
+        """Let a document go that rests; False when somebody uses it, or something is unsaved."""
+        entry = self._entries.get(name)
+        if entry is None or name not in self._resting:
+            return False
+        self._forget(name, entry)
+        return True
+
     async def close(self) -> None:
         """Wait for what is on its way, and forget everything."""
         loading = [entry.loading for entry in self._entries.values()]

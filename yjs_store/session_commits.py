@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from yjs_store.errors import Damaged, SessionRefused, StoreBusy, StoreClosed, StoreError
 from yjs_store.limits import (
     SESSION_CHANGES_PER_COMMIT,
     SESSION_CHANGES_WAITING_MAX,
+    SESSIONS_COUNTED_MS,
+    SESSIONS_FREE_SHARE,
     SESSIONS_MAX,
 )
 from yjs_store.records import StoredSession
@@ -38,6 +40,7 @@ class SessionCommits:
         self._taken: list[_Waiting] = []
         self._wake = asyncio.Event()
         self._count: int | None = None
+        self._live = self._added_since = self._counted_ms = 0
         self._task = asyncio.create_task(self._run(), name="yjs-store-sessions")
 
     async def change(
@@ -107,7 +110,11 @@ class SessionCommits:
                 self._settle(waiting, outcome)
 
     async def _make_room(self, taken: Sequence[_Waiting]) -> Sequence[_Waiting]:
-        """Refuse new sessions above SESSIONS_MAX, once those that are over have given way."""
+        """Refuse new sessions above SESSIONS_MAX, once those that are over have given way.
+
+        From half of that on, nobody has more than a share of what is free: so a few users who ask
+        for as many as they get leave each newcomer as many as each of them has.
+        """
         adding = [waiting for waiting in taken if isinstance(waiting.change, AddSession)]
         if not adding:
             return taken
@@ -120,7 +127,20 @@ class SessionCommits:
         refused = adding[max(SESSIONS_MAX - self._count, 0) :]
         for waiting in refused:
             _fail(waiting, SessionRefused(f"there are {SESSIONS_MAX} sessions already"))
+        if self._count > SESSIONS_MAX // 2:
+            _bound_shares(adding, await self._share(len(adding)))
         return [waiting for waiting in taken if waiting not in refused]
+
+    async def _share(self, adding: int) -> int:
+        """Return how many live sessions one user may have, of what places there are now."""
+        now_ms = self._clock_ms()
+        self._added_since += adding
+        is_recent = now_ms - self._counted_ms < SESSIONS_COUNTED_MS
+        if not is_recent or self._added_since > SESSIONS_MAX // 100:
+            self._live = await self._records.count_live(now_ms)
+            self._counted_ms, self._added_since = now_ms, adding
+        free = SESSIONS_MAX - self._live - self._added_since
+        return max(free // SESSIONS_FREE_SHARE, 0)
 
     def _settle(self, waiting: _Waiting, outcome: Sequence[StoredSession]) -> None:
         if self._count is not None:
@@ -139,6 +159,14 @@ class SessionCommits:
         self.is_closing = True
         self._wake.set()
         await self._task
+
+
+def _bound_shares(adding: Sequence[_Waiting], share: int) -> None:
+    for waiting in adding:
+        change = waiting.change
+        # What no credential brings back is bounded with its connection.
+        if isinstance(change, AddSession) and change.stored.credential_hash is not None:
+            waiting.change = replace(change, user_max=min(change.user_max, share))
 
 
 def _fail(waiting: _Waiting, error: StoreError) -> None:

@@ -58,8 +58,9 @@ class SessionBook:
         ``credential_hash`` is the SHA-256 by which ``find_by_credential`` finds it.
 
         Raises:
-            SessionRefused: its user has as many with a credential as one may have, the store has
-                as many as it may, its id is taken, or a part of it is too large.
+            SessionRefused: its user has as many with a credential as one may have, or as many as
+                a fair share of what is free; the store has as many as it may; its id is taken; or
+                a part of it is too large.
         """
         assert session.status is SessionStatus.ACTIVE, "a session starts active"
         stored = session_format.seal_session(session, credential_hash)
@@ -68,8 +69,8 @@ class SessionBook:
         added = await self._commits.change(AddSession(stored, self._clock_ms(), user_max))
         if not added:
             raise SessionRefused(
-                f"{session.user!r} has {user_max} sessions already, or there is one"
-                f" {session.session_id!r}"
+                f"{session.user!r} has as many sessions already as one may have now, or there is"
+                f" one {session.session_id!r}"
             )
 
     async def find(self, session_id: str) -> Session | None:

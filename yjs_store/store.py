@@ -1,75 +1,52 @@
 """The open store: documents by name over one backend."""
 
-import asyncio
 import contextlib
-import os
+import functools
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from yjs_store import crdt, format
-from yjs_store.assembling import assemble_cut
+from yjs_store import format
+from yjs_store.acts import Acts
 from yjs_store.backend import Backend
-from yjs_store.backends.memory import MemoryBackend
-from yjs_store.backends.sqlite import SqliteBackend
 from yjs_store.breaker import Breaker
 from yjs_store.checkpointer import Checkpointer
 from yjs_store.cleaner import Cleaner
 from yjs_store.committer import Committer, CommitterState
+from yjs_store.condition import Condition
 from yjs_store.document import Document
-from yjs_store.errors import (
-    Damaged,
-    DocumentDeleted,
-    DocumentFailed,
-    DocumentMissing,
-    FoldFailed,
-    MendingAwaited,
-    StoreError,
-    UpdateRefused,
-    WriterSuperseded,
+from yjs_store.errors import DocumentDeleted, DocumentMissing, MendingAwaited
+from yjs_store.facts import (
+    AuditPage,
+    AuditRecord,
+    CompactOutcome,
+    SpaceChange,
+    Switch,
+    UnloadResult,
 )
-from yjs_store.heads import fresh_head, tombstone
-from yjs_store.health import Degradation, Trouble
+from yjs_store.health import Degradation
 from yjs_store.keeper import Keeper
-from yjs_store.limits import (
-    KIB,
-    LIST_PAGE_MAX,
-    MEASURE_BYTES_MIN,
-    SCRUB_BYTES_PER_S,
-)
+from yjs_store.limits import LIST_PAGE_MAX
+from yjs_store.lives import Lives
+from yjs_store.loading import Loading, load_for_trial
 from yjs_store.names import check_name
+from yjs_store.observing import Observation
+from yjs_store.observing_reading import read_audit
 from yjs_store.opened import OpenDocuments
 from yjs_store.oversized import OversizedGuard
 from yjs_store.policy import CheckpointPolicy
 from yjs_store.quarantine import Quarantine
-from yjs_store.records import (
-    CheckpointResult,
-    Head,
-    Receipt,
-    SetAside,
-    Statistics,
-    StoredDocument,
-)
-from yjs_store.salvage import SalvagePlan, plan
-from yjs_store.salvaging import carry_out, give_up, load_remains
+from yjs_store.records import CheckpointResult, Head, Receipt, SetAside, Statistics
+from yjs_store.salvage import SalvagePlan
 from yjs_store.scrubber import Scrubber, ScrubState
 from yjs_store.sessions import SessionBook
+from yjs_store.supervising import wait_first_broken
+from yjs_store.switches import Switches
+from yjs_store.telemetry import Telemetry
+from yjs_store.trace_keeper import TraceKeeper
 from yjs_store.trials import TrialCounts, Trials
-from yjs_store.urls import sqlite_path
+from yjs_store.unmended import Unmended
 from yjs_store.vouching import Vouching
-
-# Below this, checking and merging takes less time than handing it to a thread.
-_ASSEMBLE_INLINE_BYTES = 64 * KIB
-
-
-def now_ms() -> int:
-    """Return the wall clock in milliseconds since 1970. It is shown, never used for order."""
-    return time.time_ns() // 1_000_000
-
-
-def new_uid() -> bytes:
-    """Return the name of a new life of a document."""
-    return os.urandom(format.UID_BYTES)
 
 
 class Store:
@@ -87,20 +64,41 @@ class Store:
         make_uid: Callable[[], bytes],
         chance: Callable[[], float] = random.random,
         scrub_bytes_per_s: float = 0.0,
+        timer_s: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._backend = backend
         self._clock_ms = clock_ms
-        self._make_uid = make_uid
-        self._opened = OpenDocuments(self._load_document)
-        self._committer = Committer(backend)
-        self._checkpointer = Checkpointer(backend, self._committer, self._opened, clock_ms)
+        self._telemetry = Telemetry(clock_ms, timer_s)
+        self._committer = Committer(backend, timer_s)
+        self._switches = Switches(backend, clock_ms, self._apply_switches, self._telemetry)
         self._guard = OversizedGuard(self._store_oversized)
-        self._trials = Trials(self._load_for_trial)
+        self._trials = Trials(functools.partial(load_for_trial, backend))
         self._vouching = Vouching(backend, self._trials)
-        self._keeper = Keeper(policy, self._run_checkpoint, self._trim, chance)
-        # The documents that cannot be read before a checkpoint has mended them.
-        self._unmended: set[str] = set()
-        self._mending = asyncio.Lock()
+        loading = Loading(
+            backend,
+            self._committer,
+            self._guard,
+            self._trials,
+            self._vouching,
+            clock_ms,
+            make_uid,
+            self._document_settled,
+            self._telemetry,
+            self._switches,
+        )
+        self._opened = OpenDocuments(loading.load)
+        self._checkpointer = Checkpointer(
+            backend,
+            self._committer,
+            self._opened,
+            clock_ms,
+            self._vouching.check,
+            self._telemetry,
+        )
+        self._keeper = Keeper(
+            policy, self._run_checkpoint, self._trim, chance, self._telemetry.note
+        )
+        self._unmended = Unmended(self._keeper)
         self._sessions = SessionBook(backend.sessions, clock_ms)
         self._quarantine = Quarantine(backend.quarantine, self.append, clock_ms)
         self._cleaner = Cleaner(
@@ -109,6 +107,57 @@ class Store:
         self._scrubber = (
             Scrubber(backend, scrub_bytes_per_s, clock_ms) if scrub_bytes_per_s else None
         )
+        self._lives = Lives(
+            backend,
+            self._committer,
+            self._opened,
+            self._checkpointer,
+            clock_ms,
+            make_uid,
+            self._forget_life,
+            self._trim,
+            self._switches,
+            self._telemetry,
+        )
+        self._condition = Condition(
+            self._committer,
+            self._guard,
+            self._trials,
+            self._keeper,
+            self._vouching,
+            self._sessions,
+            self._scrubber,
+            self._switches,
+            self._telemetry,
+            self._opened,
+        )
+        self._acts = Acts(
+            backend, self._committer, self._opened, self._keeper, self._telemetry, timer_s
+        )
+        self.traces_keeper = TraceKeeper(backend, self._telemetry)
+        """Stores what was said to ``telemetry``, by itself."""
+        self._observation = Observation(
+            backend,
+            self._committer,
+            self._opened,
+            self._keeper,
+            self._trials,
+            self._vouching,
+            self._scrubber,
+            self._switches,
+            self._condition,
+            self._telemetry,
+            clock_ms,
+            clock_ms(),
+        )
+
+    async def begin(self) -> None:
+        """Read what must be known before the first document is opened; once, by ``open_store``.
+
+        Raises:
+            StoreUnavailable: it cannot be read.
+        """
+        await self._switches.load()
 
     # ---- documents --------------------------------------------------------------------------
 
@@ -121,21 +170,11 @@ class Store:
             Damaged: what is stored is not what was written; nothing of it is used (P4).
             Poisoned: the decoder dies on what is stored.
             DocumentDeleted: there is a tombstone.
+            FoldFailed, TrialFailed: a process that had to look at it first was ended; another
+                try may do.
         """
-        if check_name(name) in self._unmended:
-            await self._mend(name)
+        await self._unmended.mend(check_name(name))
         return await self._opened.open(name)
-
-    async def _mend(self, name: str) -> None:
-        """Have what is stored of a document folded, and so mended, in another process."""
-        async with self._mending:
-            if name not in self._unmended:
-                return
-            try:
-                await self._keeper.attempt(name, "mending")
-            except FoldFailed as error:
-                raise Damaged(name, "content", "Yjs updates", str(error)) from error
-            self._unmended.discard(name)
 
     def release_document(self, document: Document) -> None:
         """Say that one user is done; after the last, the document may leave memory."""
@@ -150,34 +189,6 @@ class Store:
         finally:
             self.release_document(document)
 
-    async def _load_document(self, name: str) -> Document:
-        stored = await self._backend.load(name)
-        head, updates = fresh_head(name, self._make_uid()), list[bytes]()
-        if stored is not None:
-            await self._vouching.check(stored)
-            head, updates = await _assemble(stored)
-        document = Document(
-            head,
-            updates,
-            self._committer,
-            self._clock_ms,
-            self._document_settled,
-            self._guard.take,
-            self._trials,
-        )
-        if head.journal_bytes + head.snapshot_bytes > MEASURE_BYTES_MIN:
-            self._trials.measure(document)
-        return document
-
-    async def _load_for_trial(self, live: Head) -> StoredDocument:
-        """Read what is stored of an open document; of a new one, that it is empty."""
-        stored = await self._backend.load(live.name)
-        if stored is None and live.document_id == 0:
-            return StoredDocument(format.seal_head(live), None, (), ())
-        if stored is None or stored.sealed_head.head.uid != live.uid:
-            raise WriterSuperseded(live.name)
-        return stored
-
     def _document_settled(self, document: Document) -> None:
         if document.error is None:
             self._keeper.consider(document.head)
@@ -185,6 +196,9 @@ class Store:
                 # So that no load has to do it again.
                 document.is_mended = False
                 self._keeper.request(document.name, "mending")
+            if document.is_slow_to_load:
+                document.is_slow_to_load = False
+                self._keeper.request(document.name, "slow to load")
         elif isinstance(document.error, MendingAwaited):
             self._unmended.add(document.name)
         self._opened.drop_when_unused(document)
@@ -206,18 +220,16 @@ class Store:
 
         Raises:
             DocumentMissing, DocumentDeleted: there is none.
-            Damaged: as ``open_document``.
+            Damaged, Poisoned: as ``open_document``.
+            FoldFailed, TrialFailed: a process that had to read it was ended; another try may do.
         """
-        check_name(name)
-        stored = await self._backend.load(name)
+        stored = await self._backend.load(check_name(name))
         if stored is None:
             raise DocumentMissing(name)
+        if format.check_head(stored.sealed_head).deleted_ms is not None:
+            raise DocumentDeleted(name)
         await self._vouching.check(stored)
-        head, updates = await _assemble(stored)
-        try:
-            return crdt.fold(updates)[0]
-        except (UpdateRefused, crdt.IntegrationFailed) as error:
-            raise Damaged(head.name, "content", "Yjs updates", str(error)) from error
+        return await self._checkpointer.folds.whole(stored)
 
     async def head(self, name: str) -> Head | None:
         """Return the head of a document or of its tombstone; None when there is neither.
@@ -249,11 +261,7 @@ class Store:
 
         A success closes the circuit breakers of the document and of the store.
         """
-        check_name(name)
-        stored = await self._backend.load(name)
-        if stored is not None:
-            await self._vouching.check(stored)
-        return await self._keeper.attempt(name, reason)
+        return await self._keeper.attempt(check_name(name), reason)
 
     async def _run_checkpoint(
         self, name: str, reason: str, extra: bytes | None = None, live: Head | None = None
@@ -270,6 +278,8 @@ class Store:
     async def _trim(self) -> bool:
         return await self._backend.trim(format.check_head)
 
+    # ---- lives ------------------------------------------------------------------------------
+
     async def delete(self, name: str) -> None:
         """Delete a document; its name stays barred until ``forget`` (P9).
 
@@ -279,21 +289,9 @@ class Store:
         Raises:
             DocumentMissing, DocumentDeleted: there is nothing to delete.
         """
-        check_name(name)
-        await self._committer.run_exclusive(lambda: self._delete_between_commits(name))
-        self._forget_life(name)
+        await self._lives.delete(name)
+        self._telemetry.note(name, "deleted")
         self._keeper.request_trim()
-
-    async def _delete_between_commits(self, name: str) -> None:
-        sealed = await self._backend.load_head(name)
-        if sealed is None:
-            raise DocumentMissing(name)
-        before = format.check_head(sealed)
-        after = tombstone(before, self._clock_ms())
-        await self._backend.delete(before, format.seal_head(after))
-        document = await self._opened.find(name)
-        if document is not None:
-            document.failed(DocumentDeleted(name))
 
     async def forget(self, name: str) -> None:
         """Remove a tombstone, so that the name can be used again.
@@ -302,22 +300,8 @@ class Store:
             DocumentMissing: there is no tombstone.
             Damaged: the tombstone, or what is left of the document's data.
         """
-        check_name(name)
-        sealed = await self._backend.load_head(name)
-        if sealed is None:
-            raise DocumentMissing(name)
-        deleted = format.check_head(sealed)
-        if deleted.deleted_ms is None:
-            raise DocumentMissing(name)
-        # With the lock no checkpoint of the former life has anything staged.
-        async with self._checkpointer.lock(name):
-            is_more_left = True
-            while not await self._backend.forget(deleted):
-                if not is_more_left:
-                    raise Damaged(name, "tombstone", "nothing of its data", "some left by trimming")
-                is_more_left = await self._trim()
-
-    # ---- damage -----------------------------------------------------------------------------
+        await self._lives.forget(name)
+        self._telemetry.gone(name)
 
     async def plan_salvage(self, name: str, *, unverified: bool = False) -> SalvagePlan:
         """Find out how much of a damaged document can be saved; changes nothing.
@@ -326,28 +310,16 @@ class Store:
 
         Raises:
             DocumentMissing, DocumentDeleted: there is nothing to save.
+            Poisoned, FoldFailed: as ``plan_elsewhere``.
         """
-        check_name(name)
-        remains = await load_remains(self._backend, name)
-        document = await self._opened.find(name)
-        known = list[bytes]()
-        if document is not None:
-            # What cannot be read in memory either is no reason to save nothing.
-            with contextlib.suppress(StoreError):
-                known.append(await document.whole())
-        return await asyncio.to_thread(plan, remains, unverified=unverified, known=known)
+        return await self._lives.plan_salvage(name, unverified=unverified)
 
     async def salvage(self, planned: SalvagePlan) -> Head:
         """Put what a plan saves in the place of the damaged document; see ``carry_out``.
 
         Those who have the document open hear DocumentFailed and load it again.
         """
-        now_ms = self._clock_ms()
-        head = await carry_out(
-            self._backend, planned, self._make_uid(), now_ms, self._committer.run_exclusive
-        )
-        await self._begin_anew(head.name, "it was salvaged")
-        return head
+        return await self._lives.salvage(planned)
 
     async def set_aside(self, planned: SalvagePlan) -> None:
         """Set aside a damaged document of which nothing can be saved; see ``give_up``.
@@ -355,31 +327,124 @@ class Store:
         Its name is free: whoever opens it finds nothing, and whoever has its content gives it
         back.
         """
-        await give_up(self._backend, planned, self._clock_ms(), self._committer.run_exclusive)
-        await self._begin_anew(planned.remains.sealed_head.head.name, "it was set aside")
-
-    async def _begin_anew(self, name: str, why: str) -> None:
-        """Let those who have the former life of a document open load the new one."""
-        self._forget_life(name)
-        document = await self._opened.find(name)
-        if document is not None:
-            document.failed(DocumentFailed(name, why))
+        await self._lives.set_aside(planned)
 
     def _forget_life(self, name: str) -> None:
         """Forget what was found out of a life of a document that is over."""
-        self._unmended.discard(name)
+        self._unmended.drop(name)
         self._vouching.drop(name)
         self._keeper.drop(name)
+        self._telemetry.unloadable.pop(name, None)
 
     async def list_set_aside(self) -> Sequence[SetAside]:
         """Return the damaged documents whose place salvaged ones have taken."""
-        return await self._backend.list_set_aside()
+        return await self._lives.list_set_aside()
 
     async def discard_set_aside(self, document_id: int) -> bool:
         """Give up the rows and chunks of one that was set aside; False when there is none."""
-        is_discarded = await self._backend.discard_set_aside(document_id)
+        is_discarded = await self._lives.discard_set_aside(document_id)
         self._keeper.request_trim()
         return is_discarded
+
+    # ---- operators --------------------------------------------------------------------------
+
+    @property
+    def observation(self) -> Observation:
+        """Where an operator looks; nothing is loaded or written for it."""
+        return self._observation
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """Where it is said what happens to documents; never fails and never waits."""
+        return self._telemetry
+
+    async def set_read_only(self, name: str | None, reason: str, by: str) -> Switch:
+        """Take no update from now on: of a document or, with None, of any.
+
+        On return that is durable, and holds after a restart. What was handed in before becomes
+        durable; what is handed in from now on is refused with ReadOnlyNow, also what comes from
+        the quarantine. Checkpoints, deleting, salvage and trimming go on. One that is read-only
+        already gets the new reason.
+
+        Raises:
+            DocumentMissing, DocumentDeleted: there is nothing to switch.
+            Damaged: the head is not what was written.
+        """
+        return await self._switches.set(name, reason, by)
+
+    async def lift_read_only(self, name: str | None) -> Switch | None:
+        """Take updates again, durably; return the switch that was lifted, None without one.
+
+        Listeners of its documents hear ``switched``. That of the store and those of documents
+        are lifted one by one.
+
+        Raises:
+            DocumentMissing, DocumentDeleted, Damaged: as ``set_read_only``.
+        """
+        return await self._switches.lift(name)
+
+    def read_only(self, document: Document | None) -> Switch | None:
+        """Return the switch of an open document, its own or the store's; or, with None, that."""
+        if document is None:
+            return self._switches.of_store
+        return self._switches.find(document.name, document.head.document_id)
+
+    def _apply_switches(self) -> None:
+        for document in self._opened.in_memory():
+            document.bar(self._switches.reason_for(document.head))
+
+    async def compact(self, name: str) -> CompactOutcome:
+        """Checkpoint a document now, whatever its breaker says; that is closed first.
+
+        Raises:
+            DocumentMissing, DocumentDeleted: there is nothing to fold.
+            Damaged: the head is not what was written.
+        """
+        return await self._acts.compact(name)
+
+    async def list_due(self) -> Sequence[Head]:
+        """Return what ``compact_due`` would compact, also of documents that nobody has opened."""
+        return await self._acts.list_due()
+
+    async def compact_due(self) -> Sequence[CompactOutcome]:
+        """Compact one after the other all documents whose checkpoint is due; may take long."""
+        return await self._acts.compact_due()
+
+    async def load_now(self, name: str) -> None:
+        """Load a document that is stored, and leave it to rest in memory.
+
+        Raises:
+            DocumentMissing: nothing is stored under the name.
+            Damaged, Poisoned, DocumentDeleted, FoldFailed, TrialFailed: as ``open_document``.
+        """
+        await self._unmended.mend(check_name(name))
+        await self._acts.load_now(name)
+
+    async def unload(self, name: str) -> UnloadResult:
+        """Let a document that nobody uses leave memory at once."""
+        return await self._acts.unload(name)
+
+    async def truncate_wal(self) -> SpaceChange:
+        """Give the WAL's room back to the disk; commits wait meanwhile."""
+        return await self._acts.truncate_wal()
+
+    async def vacuum(self) -> SpaceChange:
+        """Give free pages back to the disk; all commits wait until everything is written anew.
+
+        Raises:
+            NoRoom, StoreFull: the disk has not the room that this takes; nothing was changed.
+        """
+        return await self._acts.vacuum()
+
+    async def audit(self, record: AuditRecord) -> int:
+        """Keep what an operator did, durably; return its number. Its own number is not used."""
+        return await self._acts.audit(record)
+
+    async def list_audit(
+        self, *, before: int | None = None, limit: int = 100, document: str | None = None
+    ) -> AuditPage:
+        """Return what operators did, newest first: all, or to one document."""
+        return await read_audit(self._backend, before=before, limit=limit, document=document)
 
     # ---- people -----------------------------------------------------------------------------
 
@@ -403,45 +468,25 @@ class Store:
     @property
     def failing_because(self) -> str | None:
         """Why storage does not take writes at the moment; None when it does."""
-        states = (self._committer.state, self._guard.state, self._trials.state)
-        return next((state.failing_because for state in states if state.failing_because), None)
-
-    def degradations(self) -> list[Degradation]:
-        """Return everything that is not well; empty on a good day."""
-        now_ms = self._clock_ms()
-        found = self._keeper.degradations(now_ms)
-        because = self.failing_because
-        if because is not None:
-            found.insert(0, Degradation(Trouble.STORAGE, None, because))
-        because = self._sessions.watch_failing_because
-        if because is not None:
-            found.append(Degradation(Trouble.REVOCATIONS, None, because))
-        found += [
-            Degradation(Trouble.DAMAGE, error.document, str(error))
-            for error in self._vouching.poisoned
-        ]
-        if self._scrubber is not None:
-            found += [
-                Degradation(Trouble.DAMAGE, name, problem)
-                for name, problem in self._scrubber.state.damaged.values()
-            ]
-        return found
+        return self._condition.failing_because
 
     @property
     def failing_since_s(self) -> float | None:
         """Since when it does not, on the event loop's clock; None when it does."""
-        states = (self._committer.state, self._guard.state, self._trials.state)
-        since_s = [state.failing_since_s for state in states if state.failing_since_s is not None]
-        return min(since_s, default=None)
+        return self._condition.failing_since_s
 
     def is_failing_for(self, name: str) -> bool:
         """Say whether updates of this document wait for storage that fails.
 
         Those of every document do while appends fail; while only a snapshot finds no room, those
-        of the documents that have an oversized update under way.
+        of the documents that have an oversized update under way; and while what is stored cannot
+        be read, those of the documents that wait for it.
         """
-        is_failing = self._committer.state.failing_since_s is not None
-        return is_failing or self._guard.is_failing_for(name)
+        return self._condition.is_failing_for(name)
+
+    def degradations(self) -> list[Degradation]:
+        """Return everything that is not well; empty on a good day."""
+        return self._condition.degradations(self._clock_ms())
 
     @property
     def trial_counts(self) -> TrialCounts:
@@ -480,26 +525,19 @@ class Store:
 
         A background task has died of a defect, or another process writes now.
         """
-        tasks = [
-            asyncio.create_task(self._committer.wait_stopped()),
-            asyncio.create_task(self._committer.wait_superseded()),
-            asyncio.create_task(self._keeper.wait_stopped()),
-            asyncio.create_task(self._guard.wait_broken()),
-            asyncio.create_task(self._sessions.wait_stopped()),
-            asyncio.create_task(self._quarantine.wait_stopped()),
-            asyncio.create_task(self._cleaner.wait_stopped()),
-            asyncio.create_task(self._trials.wait_broken()),
+        parts = [
+            self._committer.wait_stopped(),
+            self._committer.wait_superseded(),
+            self._keeper.wait_stopped(),
+            self._guard.wait_broken(),
+            self._sessions.wait_stopped(),
+            self._quarantine.wait_stopped(),
+            self._cleaner.wait_stopped(),
+            self._trials.wait_broken(),
         ]
         if self._scrubber is not None:
-            tasks.append(asyncio.create_task(self._scrubber.wait_stopped()))
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            parts.append(self._scrubber.wait_stopped())
+        await wait_first_broken(parts)
 
     async def close(self) -> None:
         """Make everything submitted durable, then release the backend."""
@@ -519,48 +557,5 @@ class Store:
         await self._trials.close()
         await self._checkpointer.close()
         await self._opened.close()
+        await self.traces_keeper.close()
         await self._backend.close()
-
-
-@contextlib.asynccontextmanager
-async def open_store(
-    url: str,
-    *,
-    policy: CheckpointPolicy | None = None,
-    clock_ms: Callable[[], int] = now_ms,
-    make_uid: Callable[[], bytes] = new_uid,
-    chance: Callable[[], float] = random.random,
-    scrub_bytes_per_s: float = SCRUB_BYTES_PER_S,
-) -> AsyncIterator[Store]:
-    """Open the store at ``url`` (``sqlite:///relative.db``, ``sqlite:////absolute.db``).
-
-    It is created when it does not exist. What is stored is verified in the background at
-    ``scrub_bytes_per_s``, not at all with 0. At the end of the block everything submitted is
-    durable. ``memory:`` is a new store each time, for tests: all of it goes at the end.
-
-    Raises:
-        StoreUnusable: it cannot be opened until a person changes something.
-    """
-    backend = _backend_at(url)
-    await backend.open()
-    store = Store(
-        backend, policy or CheckpointPolicy(), clock_ms, make_uid, chance, scrub_bytes_per_s
-    )
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-def _backend_at(url: str) -> Backend:
-    return MemoryBackend() if url == "memory:" else SqliteBackend(sqlite_path(url))
-
-
-async def _assemble(stored: StoredDocument) -> tuple[Head, list[bytes]]:
-    """Verify what was read; return the head and the updates, oldest first."""
-    head = format.check_head(stored.sealed_head)
-    if head.deleted_ms is not None:
-        raise DocumentDeleted(head.name)
-    if head.journal_bytes + head.snapshot_bytes <= _ASSEMBLE_INLINE_BYTES:
-        return head, assemble_cut(stored)
-    return head, await asyncio.to_thread(assemble_cut, stored)

@@ -2,7 +2,7 @@
 
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from yjs_store.errors import StoreError
@@ -54,10 +54,15 @@ class Submission(NamedTuple):
             return 1
         return self.found.structs if isinstance(self.found, Passed) else self.found
 
-    @property
-    def is_large(self) -> bool:
-        """Whether it must not become a journal row."""
-        return isinstance(self.found, Passed) and self.found.is_large
+    def is_large(self, structs_max: int = ROW_STRUCTS_MAX) -> bool:
+        """Say whether it must not become a row of a document that takes so many structs at once.
+
+        Only its trial says so, for it brings the pieces.
+        """
+        if not isinstance(self.found, Passed):
+            return False
+        is_slowed = structs_max < ROW_STRUCTS_MAX
+        return self.found.is_large or (is_slowed and self.found.structs > structs_max)
 
 
 def plain(update: bytes, sender: Sender, repeats: bool) -> Submission:
@@ -65,21 +70,25 @@ def plain(update: bytes, sender: Sender, repeats: bool) -> Submission:
     return tuple.__new__(Submission, (update, sender, repeats, None))
 
 
-def take_count(gathered: Sequence[Submission]) -> int:
-    """Return how many of what has gathered fit into one row, at least one if there is any."""
+def take_count(gathered: Sequence[Submission], structs_max: int = ROW_STRUCTS_MAX) -> int:
+    """Return how many of what has gathered fit into one row, at least one if there is any.
+
+    A row has ``structs_max`` structs at most, unless one update alone has more.
+    """
     count = byte_length = structs = 0
-    first = gathered[:FOLD_UPDATES_MAX]
+    first = gathered[: min(FOLD_UPDATES_MAX, structs_max)]
     if sum(map(len, map(UPDATE, first))) <= FOLD_BYTES_MAX and not any(map(FOUND, first)):
         # Plain updates are nearly all there are.
         return len(first)
     for submission in first:
         byte_length += len(submission.update)
         structs += submission.structs
-        is_full = byte_length > FOLD_BYTES_MAX or structs > ROW_STRUCTS_MAX
-        if count and (is_full or submission.is_large):
+        is_full = byte_length > FOLD_BYTES_MAX or structs > structs_max
+        is_large = submission.is_large(structs_max)
+        if count and (is_full or is_large):
             return count
         count += 1
-        if submission.is_large:
+        if is_large:
             return count
     return count
 
@@ -100,10 +109,17 @@ class Suspects:
     def __init__(self) -> None:
         self._waiting: list[Submission] = []
         self._on_trial: list[Submission] = []
+        # None where it must be found again.
+        self._first_bytes: dict[str, int] | None = {}
         self.senders: Counter[int] = Counter()
 
     def __bool__(self) -> bool:
         return bool(self._waiting or self._on_trial)
+
+    @property
+    def count(self) -> int:
+        """How many wait or are on trial."""
+        return len(self._waiting) + len(self._on_trial)
 
     def has_from(self, sender: Sender) -> bool:
         """Say whether something of this sender waits or is on trial."""
@@ -112,14 +128,26 @@ class Suspects:
     def add(self, submission: Submission) -> None:
         """Put one at the end."""
         self._waiting.append(submission)
+        if self._first_bytes is not None:
+            self._first_bytes.setdefault(submission.sender.who, len(submission.update))
         self.senders[id(submission.sender)] += 1
 
-    @property
-    def waiting_for(self) -> Iterable[str]:
-        """Who has something that waits, the oldest first."""
-        return dict.fromkeys(submission.sender.who for submission in self._waiting)
+    def put_first(self, submissions: Sequence[Submission]) -> None:
+        """Put several, oldest first, before all that waits."""
+        self._waiting[:0] = submissions
+        self._first_bytes = None
+        self.senders.update(id(submission.sender) for submission in submissions)
 
-    def begin(self, who: str) -> Sequence[Submission]:
+    @property
+    def waiting_for(self) -> Mapping[str, int]:
+        """Who has something that waits, the oldest first, and the bytes of its oldest."""
+        if self._first_bytes is None:
+            self._first_bytes = {}
+            for submission in self._waiting:
+                self._first_bytes.setdefault(submission.sender.who, len(submission.update))
+        return self._first_bytes
+
+    def begin(self, who: str, bytes_max: int = TRIAL_BYTES_MAX) -> Sequence[Submission]:
         """Take what of one is tried in one go, at least one if there is any."""
         assert not self._on_trial, "one trial at a time"
         byte_length = 0
@@ -129,9 +157,10 @@ class Suspects:
             if is_begun:
                 byte_length += len(submission.update)
                 # Once one is too much, so is every later one: order is kept.
-                is_begun = not begun or byte_length <= TRIAL_BYTES_MAX
+                is_begun = not begun or byte_length <= bytes_max
             (begun if is_begun else kept).append(submission)
         self._on_trial, self._waiting = begun, kept
+        self._first_bytes = None
         return tuple(begun)
 
     def end(self, judged: int) -> None:
@@ -140,6 +169,7 @@ class Suspects:
             self._leave(submission)
         self._waiting[:0] = self._on_trial[judged:]
         self._on_trial = []
+        self._first_bytes = None
 
     def release(self, clear: Callable[[Submission], Submission | None]) -> list[Submission]:
         """Take what ``clear`` gives back and what has nothing of its sender before it any more."""
@@ -156,12 +186,14 @@ class Suspects:
                 released.append(cleared)
                 self._leave(submission)
         self._waiting = kept
+        self._first_bytes = None
         return released
 
     def remove_all_of(self, sender: Sender) -> list[Submission]:
         """Take all that waits of a sender."""
         removed = [each for each in self._waiting if each.sender is sender]
         self._waiting = [each for each in self._waiting if each.sender is not sender]
+        self._first_bytes = None
         for submission in removed:
             self._leave(submission)
         return removed
@@ -170,6 +202,7 @@ class Suspects:
         """Take everything, also what is on trial."""
         removed = [*self._on_trial, *self._waiting]
         self._on_trial, self._waiting = [], []
+        self._first_bytes = None
         self.senders.clear()
         return removed
 

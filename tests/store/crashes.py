@@ -1,5 +1,6 @@
 """Crashes: the files of a store as they are between two statements, and how to judge them."""
 
+import contextlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -124,6 +125,9 @@ async def _work_on(store: Store, model: Model) -> Model:
     update = Editor(11).put("after the crash", 1)
     worked = dict(model)
     living = next((name for name, updates in model.items() if updates is not None), "another")
+    await store.lift_read_only(None)
+    with contextlib.suppress(DocumentMissing):
+        await store.lift_read_only(living)
     for name in (living, "a new one"):
         await store.append(name, update)
         worked[name] = [*(worked.get(name) or []), update]

@@ -20,8 +20,9 @@ from yjs_store import (
 from yjs_store.backend import Backend
 from yjs_store.backends.sqlite import SqliteBackend
 from yjs_store.backends.sqlite_connect import Connect, connect
+from yjs_store.observing_records import StoredNote
+from yjs_store.opening import new_uid, now_ms
 from yjs_store.records import Append, Chunk, Head, SealedHead, Snapshot, StoredDocument
-from yjs_store.store import new_uid, now_ms
 
 NEVER = CheckpointPolicy(rows_max=1 << 60, bytes_min=1 << 60)
 """No checkpoint but those that a test asks for."""
@@ -76,9 +77,9 @@ class WatchedBackend(SqliteBackend):
         await self._run(self.after, "load")
         return stored
 
-    async def create(self, sealed: SealedHead) -> int:
+    async def create(self, sealed: SealedHead, checkpoint: StoredNote | None = None) -> int:
         await self._run(self.before, "create")
-        return await super().create(sealed)
+        return await super().create(sealed, checkpoint)
 
     async def room_left(self) -> int:
         await self._run(self.before, "room_left")
@@ -94,9 +95,11 @@ class WatchedBackend(SqliteBackend):
         await self._run(self.before, "load_staged")
         return await super().load_staged(snapshot_id)
 
-    async def publish(self, before: Head, after: SealedHead) -> None:
+    async def publish(
+        self, before: Head, after: SealedHead, checkpoint: StoredNote | None = None
+    ) -> None:
         await self._run(self.before, "publish")
-        await super().publish(before, after)
+        await super().publish(before, after, checkpoint)
         await self._run(self.after, "publish")
 
     async def delete(self, before: Head, after: SealedHead) -> None:
@@ -157,6 +160,16 @@ class Gate:
         self._open.set()
 
 
+class Counting:
+    """A hook that counts who comes."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    async def __call__(self) -> None:
+        self.count += 1
+
+
 class Failing:
     """A hook that raises for the first ``times``, or until it is mended."""
 
@@ -192,6 +205,7 @@ async def store_over(
     await backend.open()
     store = Store(backend, policy, clock_ms, make_uid, lambda: 0.0)
     try:
+        await store.begin()
         yield store
     finally:
         if isinstance(backend, WatchedBackend):
@@ -228,6 +242,7 @@ class Recorder:
         self.refusals: list[tuple[bytes, StoreError]] = []
         self.rows: list[JournalRow] = []
         self.failures: list[StoreError] = []
+        self.switches: list[bool] = []
 
     def stored(self, update: bytes, receipt: Receipt, *, news: bool) -> None:
         self.receipts.append((update, receipt, news))
@@ -240,6 +255,9 @@ class Recorder:
 
     def failed(self, error: StoreError) -> None:
         self.failures.append(error)
+
+    def switched(self, *, is_read_only: bool) -> None:
+        self.switches.append(is_read_only)
 
     @property
     def answers(self) -> list[bytes]:

@@ -123,7 +123,7 @@ def test_what_belongs_to_no_document_is_a_problem_of_the_store(sound: Path) -> N
         connection.execute("DELETE FROM documents WHERE name = 'rows'")
     reports, problems = run(sound)
     assert [report.problem for report in reports.values()] == [None] * 4
-    assert problems == ["5 journal rows of no document"]
+    assert problems == ["5 journal rows of no document", "1 traces of no document"]
 
 
 def test_a_document_that_the_index_of_names_has_lost_is_named(sound: Path) -> None:

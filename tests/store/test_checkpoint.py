@@ -25,8 +25,27 @@ from yjs_store.records import Chunk, Head, Snapshot
 
 from .editing import Editor, has_y_py, letters, read, read_with_y_py
 from .histories import histories
-from .stores import Failing, Gate, Hook, Recorder, WatchedBackend, raw, rows_of, store_over
+from .long_values import DROP, HOLD, INHERITED, SECOND_DELETED, TWO, UNDONE
+from .stores import (
+    Counting,
+    Failing,
+    Gate,
+    Hook,
+    Recorder,
+    WatchedBackend,
+    raw,
+    rows_of,
+    store_over,
+)
 from .update_v1 import ids_of
+
+LONG_VALUES = {
+    "the second is deleted": [TWO, SECOND_DELETED],
+    "deleted before they come": [SECOND_DELETED, TWO],
+    "the key comes from what they stand beside": [HOLD, *INHERITED],
+    "and their type is dropped": [HOLD, *INHERITED, DROP],
+    "as stock Yjs makes them": UNDONE,
+}
 
 
 async def append_letters(store: Store, string: str, client_id: int = 7) -> None:
@@ -93,6 +112,13 @@ async def test_a_checkpoint_folds_what_is_stored_and_says_what_it_did(
     assert head.snapshot_bytes == result.snapshot_bytes
 
 
+async def test_a_checkpoint_reads_the_document_once(store: Store, backend: WatchedBackend) -> None:
+    await append_letters(store, "abc")
+    loads = backend.before["load"] = Counting()
+    assert (await store.checkpoint("n")).published
+    assert loads.count == 1
+
+
 async def test_a_checkpoint_of_an_empty_journal_changes_nothing(store: Store) -> None:
     await append_letters(store, "ab")
     await store.checkpoint("n")
@@ -100,6 +126,26 @@ async def test_a_checkpoint_of_an_empty_journal_changes_nothing(store: Store) ->
     result = await store.checkpoint("n")
     assert (result.published, result.cut_seq, result.rows_folded) == (False, 2, 0)
     assert await store.head("n") == before
+
+
+@pytest.mark.parametrize("updates", LONG_VALUES.values(), ids=LONG_VALUES)
+async def test_values_of_several_clocks_are_folded_however_they_are_parted(
+    store: Store, backend: WatchedBackend, path: Path, updates: list[bytes]
+) -> None:
+    """Also in a document that is open, whose rows an older version could not fold."""
+    async with store.document("n") as document:
+        for update in updates:
+            await document.append(update)
+        assert (await store.checkpoint("n")).published
+        await trim_all(backend)
+        assert rows_of(path, "n") == []
+        await document.append(letters("later", 9)[0])
+        assert read(await store.load("n")).map == read(crdt.merge(updates)).map
+    again = await store.checkpoint("n")
+    assert (again.published, again.cut_seq) == (True, len(updates) + 1)
+    everything = await store.load("n")
+    assert ids_of([everything]).structs == ids_of([*updates, letters("l", 9)[0]]).structs
+    assert ids_of([everything]).deleted >= ids_of(updates).deleted
 
 
 async def test_a_snapshot_of_several_chunks_is_read_back_whole(

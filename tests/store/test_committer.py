@@ -16,7 +16,7 @@ from yjs_store import (
     WriterSuperseded,
 )
 from yjs_store.limits import COMMIT_BYTES_MAX, KIB
-from yjs_store.store import new_uid, now_ms
+from yjs_store.opening import new_uid, now_ms
 
 from .editing import Editor, letters, read
 from .stores import (

@@ -26,6 +26,11 @@ from .editing import Editor, letters, read
 from .stores import Failing, Gate, WatchedBackend, raw, rows_of, store_over
 from .test_policy import head
 
+
+def nobody_told(_document: str, _event: str, **_facts: object) -> None:
+    """Nobody keeps what happens."""
+
+
 POLICY = CheckpointPolicy(rows_max=5, rows_per_snapshot_mib=0, bytes_min=1000)
 
 
@@ -221,7 +226,7 @@ def work() -> Work:
 
 @pytest.fixture
 async def keeper(work: Work) -> AsyncIterator[Keeper]:
-    keeper = Keeper(POLICY, work.checkpoint, work.trim, lambda: 0.0)
+    keeper = Keeper(POLICY, work.checkpoint, work.trim, lambda: 0.0, nobody_told)
     # What an earlier process left is looked for first.
     await work.wait_done()
     yield keeper
@@ -367,7 +372,7 @@ async def test_a_request_that_is_given_up_leaves_no_breaker_half_open(
 
 async def test_a_defect_ends_the_keeper_and_is_raised_to_the_supervisor(work: Work) -> None:
     """Field note 19."""
-    keeper = Keeper(POLICY, work.checkpoint, work.trim, lambda: 0.0)
+    keeper = Keeper(POLICY, work.checkpoint, work.trim, lambda: 0.0, nobody_told)
     work.error = ZeroDivisionError("a defect")
     keeper.consider(head(5, 0))
     with pytest.raises(ZeroDivisionError):
@@ -376,7 +381,7 @@ async def test_a_defect_ends_the_keeper_and_is_raised_to_the_supervisor(work: Wo
 
 
 async def test_closing_stops_in_the_middle_of_the_work(work: Work) -> None:
-    keeper = Keeper(POLICY, work.checkpoint, work.trim, lambda: 0.0)
+    keeper = Keeper(POLICY, work.checkpoint, work.trim, lambda: 0.0, nobody_told)
     work.trims_left = 1 << 60
     keeper.request_trim()
     await asyncio.sleep(0)

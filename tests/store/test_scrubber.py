@@ -8,9 +8,9 @@ import pytest
 
 from yjs_store import Damaged, StoreBusy, StoreFailing, scrubber
 from yjs_store.backends.sqlite_reader import SqliteReader
+from yjs_store.opening import now_ms
 from yjs_store.records import Extent, StoredDocument
 from yjs_store.scrubber import Scrubber
-from yjs_store.store import now_ms
 
 from .editing import letters
 from .stores import WatchedBackend, raw, store_over

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import itertools
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from yjs_store import (
     session_commits,
     sessions,
 )
+from yjs_store.limits import SESSIONS_COUNTED_MS, SESSIONS_FREE_SHARE
 from yjs_store.records import StoredSession
 from yjs_store.session_records import AddSession, SessionChange
 
@@ -181,6 +183,45 @@ async def test_a_user_with_too_many_sessions_gets_no_more_and_others_do(
     await store.sessions.end("0")
     await store.sessions.start(session("5", clock.now_ms), hash_of("5"))
     await store.sessions.start(session("as long as its connection", clock.now_ms), None)
+
+
+async def start_all_it_gets(store: Store, clock: Clock, user: str) -> int:
+    """Ask for sessions until one is refused; return how many there were."""
+    for number in itertools.count():
+        name = f"{user} {number}"
+        try:
+            await store.sessions.start(session(name, clock.now_ms, user=user), hash_of(name))
+        except SessionRefused:
+            return number
+    raise AssertionError("it ends by itself")
+
+
+async def test_users_who_take_all_they_get_leave_as_many_for_who_comes(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table that a few users have filled would let in nobody else."""
+    monkeypatch.setattr(session_commits, "SESSIONS_MAX", 200)
+    monkeypatch.setattr(sessions, "SESSIONS_PER_USER_MAX", 25)
+    taken = [await start_all_it_gets(store, clock, user) for user in "abcdefghijkl"]
+    assert taken == sorted(taken, reverse=True)
+    assert taken[:4] == [25] * 4, "while there is room enough"
+    assert 200 - sum(taken) >= SESSIONS_FREE_SHARE * (taken[-1] - 1)
+    assert await start_all_it_gets(store, clock, "newcomer") >= taken[-1] - 1 > 0
+    with pytest.raises(SessionRefused, match="as many sessions already as one may have now"):
+        await store.sessions.start(session("more", clock.now_ms, user="a"), hash_of("more"))
+    await store.sessions.start(session("as long as its connection", clock.now_ms), None)
+
+
+async def test_sessions_that_are_over_take_nothing_of_what_is_free(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are kept for a week: the table of a busy server is full of them."""
+    monkeypatch.setattr(session_commits, "SESSIONS_MAX", 200)
+    for number in range(190):
+        await store.sessions.start(session(str(number), clock.now_ms), None)
+    await store.sessions.end_all("ann")
+    clock.now_ms += SESSIONS_COUNTED_MS
+    assert await start_all_it_gets(store, clock, "bob") > 15
 
 
 async def test_all_sessions_of_a_user_end_at_once_and_nobody_elses(

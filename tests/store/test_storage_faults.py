@@ -25,6 +25,7 @@ from yjs_store import (
     format,
 )
 from yjs_store.format import check_head
+from yjs_store.switches import Switches
 
 from .crash_matrix.recording import write_files
 from .crashes import Model, check_recovery
@@ -117,6 +118,16 @@ def small_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is oversized, and what makes several chunks, is small."""
     monkeypatch.setattr(document, "JOURNAL_ROW_BYTES_MAX", 6000)
     monkeypatch.setattr(format, "SNAPSHOT_CHUNK_BYTES", 2000)
+
+
+@pytest.fixture
+def unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No store reads anything when it is opened: its readers have not opened the file yet."""
+
+    async def read_nothing(_: Switches) -> None:
+        return
+
+    monkeypatch.setattr(Switches, "load", read_nothing)
 
 
 # ---- append -------------------------------------------------------------------------------------
@@ -291,6 +302,7 @@ async def test_what_cannot_be_read_is_no_empty_document(path: Path, fault: Fault
         assert read(await rig.store.load("n")).text == "ab"
 
 
+@pytest.mark.usefixtures("unread")
 async def test_a_file_that_cannot_be_opened_is_no_empty_document(path: Path) -> None:
     """P4; a reader opens it when it first reads, and may have lost the permission by then."""
     (a,) = letters("a")
@@ -456,6 +468,7 @@ def without_permission(path: Path) -> Iterator[None]:
         path.chmod(0o600)
 
 
+@pytest.mark.usefixtures("unread")
 async def test_a_permission_that_was_lost_is_said_and_may_come_back(path: Path) -> None:
     (a,) = letters("a")
     async with store_over(WatchedBackend(path)) as store:

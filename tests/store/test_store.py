@@ -21,8 +21,8 @@ from yjs_store import (
     StoreUnusable,
     open_store,
 )
-from yjs_store.limits import LIST_PAGE_MAX, RESTING_DOCUMENTS_MAX
-from yjs_store.store import sqlite_path
+from yjs_store.limits import FOLD_INLINE_BYTES, LIST_PAGE_MAX, RESTING_DOCUMENTS_MAX
+from yjs_store.urls import sqlite_path
 
 from .editing import Editor, has_y_py, letters, read, read_with_y_py
 from .histories import delivered_histories
@@ -79,10 +79,10 @@ async def test_a_document_that_was_created_at_the_beginning_of_time_can_be_read(
     path: Path,
 ) -> None:
     """As on a machine whose clock was not set yet."""
-    clock = iter(range(10))
+    now_ms = [0]
     updates = letters("abc")
-    async with open_store(url(path), clock_ms=lambda: next(clock)) as store:
-        for update in updates:
+    async with open_store(url(path), clock_ms=lambda: now_ms[0]) as store:
+        for now_ms[0], update in enumerate(updates):
             await store.append("n", update)
     async with open_store(url(path)) as store:
         assert read(await store.load("n")) == read(*updates)
@@ -94,8 +94,7 @@ async def test_a_document_that_was_created_at_the_beginning_of_time_can_be_read(
 async def test_a_checkpoint_of_a_document_created_at_the_beginning_of_time_can_be_read(
     path: Path,
 ) -> None:
-    clock = iter(range(10))
-    async with open_store(url(path), clock_ms=lambda: next(clock)) as store:
+    async with open_store(url(path), clock_ms=lambda: 0) as store:
         await store.append("n", letters("a")[0])
         await store.checkpoint("n")
         assert read(await store.load("n")).text == "a"
@@ -137,6 +136,15 @@ async def test_what_is_appended_is_loaded_also_after_reopening(path: Path) -> No
             receipt = await store.append("n", update)
             assert (receipt.document, receipt.seq) == ("n", number)
             assert read(await store.load("n")).text == "abc"[:number]
+
+
+async def test_a_large_document_is_loaded_by_name_elsewhere(store: Store) -> None:
+    """Whoever asks for one keeps nobody else waiting for the decoder."""
+    editor = Editor(7)
+    await store.append("n", editor.write("x" * 2 * FOLD_INLINE_BYTES))
+    assert store._checkpointer.folds.worker.pid is None
+    assert read(await store.load("n")) == editor.read()
+    assert store._checkpointer.folds.worker.pid is not None
 
 
 async def test_a_delete_alone_survives_reopening_and_checkpoint(path: Path) -> None:

@@ -42,6 +42,7 @@ KINDS = (
     "forget",
     "salvage",
     "discard what was set aside",
+    "lift",
     WAL_CHECKPOINT,
     CLOSING,
     "opening",

@@ -19,6 +19,7 @@ from yjs_store import Store
 from yjs_store.backends.sqlite import SqliteBackend
 from yjs_store.backends.sqlite_connect import Connect
 from yjs_store.format import UID_BYTES, check_head
+from yjs_store.observing_records import StoredNote
 from yjs_store.records import Chunk, Head, SealedHead, Snapshot
 
 from .scripts import CLOSING, Run, Step, models_of, small_limits
@@ -101,6 +102,7 @@ _CHECKPOINT = {phase: f"checkpoint: {phase}" for phase in ("stage", "verify", "p
 _STEP_KINDS = {
     "append",
     "append to many documents",
+    "lift",
     "oversized append",
     "trim",
     "delete",
@@ -125,9 +127,11 @@ class ScriptedBackend(SqliteBackend):
         self._begin("verify")
         return await super().load_staged(snapshot_id)
 
-    async def publish(self, before: Head, after: SealedHead) -> None:
+    async def publish(
+        self, before: Head, after: SealedHead, checkpoint: StoredNote | None = None
+    ) -> None:
         self._begin("publish")
-        await super().publish(before, after)
+        await super().publish(before, after, checkpoint)
 
     def _begin(self, phase: str) -> None:
         if self._log.kind.startswith("checkpoint"):

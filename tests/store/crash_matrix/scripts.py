@@ -93,6 +93,11 @@ def append(name: str, update: bytes) -> Step:
     )
 
 
+def lift() -> Step:
+    """Whatever was switched to read-only as a whole takes updates again."""
+    return Step("lift", lambda run: run.store.lift_read_only(None))
+
+
 def append_to_many(updates: dict[str, bytes]) -> Step:
     """One commit."""
 
@@ -225,4 +230,4 @@ def everything() -> list[Step]:
 
 def a_little() -> list[Step]:
     """What is done after a migration, or after a crash, to see it survive the next."""
-    return [append("new", letters("n", 14)[0]), checkpoint("new"), trim()]
+    return [lift(), append("new", letters("n", 14)[0]), checkpoint("new"), trim()]
