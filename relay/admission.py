@@ -1,4 +1,4 @@
-"""Who is let in: asks the authority, keeps the session of each connection, and ends what is over.
+"""Who is let in: asks the authority, and keeps the session of each connection.
 
 A session is known here while a connection uses it. What ends it (its expiry, a revocation, a
 credential that counts no more) closes its sockets at once, and what they send then is not read.
@@ -15,31 +15,28 @@ import structlog
 from relay.auth.anonymous import ANONYMOUS
 from relay.auth.credentials import Credential, CredentialKind, credential_hash
 from relay.auth.grants import (
-    AdmissionRefused,
     Authority,
-    DeciderUnavailable,
     Forbidden,
     Grant,
     SessionUnknown,
     Unauthorized,
 )
-from relay.auth.live_sessions import Judged, LiveSession, LiveSessions
+from relay.auth.live_sessions import Judged, LiveSessions
+from relay.auth.strangers import Strangers
 from relay.auth.tickets import check_ticket, session_of, write_ticket
 from relay.background import Background
+from relay.clock import monotonic_s
 from relay.connection import Connection
 from relay.granted_sessions import OVER, REVOKED, Details, GrantedSessions
 from relay.limits import (
-    ASK_AGAIN_AHEAD_S,
-    ASK_AGAIN_CONCURRENT_MAX,
     SESSION_TTL_S,
     TICKET_CREDENTIALS_MAX,
     TICKET_TTL_S,
 )
+from relay.upkeep import Upkeep
 from yjs_store import Session, SessionBook, StoreError
 
 log = structlog.get_logger("relay.admission")
-
-_AHEAD_MS = int(ASK_AGAIN_AHEAD_S * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +61,10 @@ class Admission:
         *,
         session_ttl_s: float = SESSION_TTL_S,
         ticket_ttl_s: float = TICKET_TTL_S,
+        clock_s: Callable[[], float] = monotonic_s,
     ) -> None:
         self.authority = authority
+        self._strangers = Strangers(authority, clock_s)
         self._sessions = sessions
         self._clock_ms = clock_ms
         self._make_secret = make_secret
@@ -74,8 +73,8 @@ class Admission:
         self._live = LiveSessions(ask_for_state)
         self._judged: OrderedDict[str, Judged] = OrderedDict()
         self._locks: WeakValueDictionary[tuple[bytes, str], asyncio.Lock] = WeakValueDictionary()
-        self._asking = asyncio.Semaphore(ASK_AGAIN_CONCURRENT_MAX)
         self._background = Background()
+        self._upkeep = Upkeep(authority, self._live, self._granted, self._background, clock_ms)
         sessions.watch(self._hear_ended)
 
     async def begin(self) -> None:
@@ -103,7 +102,9 @@ class Admission:
             StoreError: its session cannot be kept, so it is not let in.
         """
         with self._live.noting() as noted:
-            session, judged = await self._session_for(credential, document, details)
+            session, judged = await self._session_for(
+                credential, document, details, connection.network
+            )
             if session.session_id in noted.ended:
                 raise Unauthorized(OVER)
             # No await from the last look to here: from now on it hears of changes by itself.
@@ -111,7 +112,7 @@ class Admission:
             self._live.enter(connection, session, judged)
 
     async def _session_for(
-        self, credential: Credential | None, document: str, details: Details
+        self, credential: Credential | None, document: str, details: Details, network: str
     ) -> tuple[Session, Judged]:
         # Before anything is judged: what changes meanwhile is asked about again.
         version = self.authority.version
@@ -131,7 +132,7 @@ class Admission:
             session = await self._session_of_ticket(credential.text, document)
             unknown = Judged(None, version)
             return session, self._judged.get(session.session_id, unknown)
-        session = await self._session_of_token(credential.text, document, details)
+        session = await self._session_of_token(credential.text, document, details, network)
         return session, Judged(credential.text, version)
 
     async def _session_of_ticket(self, ticket: str, document: str) -> Session:
@@ -141,11 +142,13 @@ class Admission:
             raise Unauthorized("the ticket is not valid for this document")
         return session
 
-    async def _session_of_token(self, token: str, document: str, details: Details) -> Session:
+    async def _session_of_token(
+        self, token: str, document: str, details: Details, network: str
+    ) -> Session:
         token_hash = credential_hash(token)
         # Those who come at once with one token share one session.
         async with self._locks.setdefault((token_hash, document), asyncio.Lock()):
-            grant = await self._judge(token, document)
+            grant = await self._judge(token, document, network)
             session = await self._sessions.find_by_credential(token_hash, document)
             if session is not None and session.user == grant.user:
                 return await self._granted.bring_up_to_date(session, grant)
@@ -153,8 +156,8 @@ class Admission:
             await self._granted.start(made, token_hash)
             return made
 
-    async def _judge(self, token: str, document: str) -> Grant:
-        grant = await self.authority.judge(token, document)
+    async def _judge(self, token: str, document: str, network: str) -> Grant:
+        grant = await self._strangers.judge(token, document, network)
         # A session that was revoked does not come back by the token that it came by.
         if await self._sessions.is_revoked(credential_hash(token), document):
             raise Unauthorized(REVOKED)
@@ -169,7 +172,9 @@ class Admission:
 
     # ---- tickets and renewals ---------------------------------------------------------------
 
-    async def issue_ticket(self, token: str, document: str, details: Details) -> Ticket:
+    async def issue_ticket(
+        self, token: str, document: str, details: Details, network: str = ""
+    ) -> Ticket:
         """Start a session for what the token grants, and return a ticket for it.
 
         Where everybody is let in, nobody looks at tickets and no session is kept for them: whoever
@@ -180,7 +185,7 @@ class Admission:
             StoreError: the session cannot be kept.
         """
         version = self.authority.version
-        grant = await self._judge(token, document)
+        grant = await self._judge(token, document, network)
         end_ms = self._clock_ms() + self._ticket_ttl_ms
         text = write_ticket(self._make_secret(), min(end_ms, self._granted.end_of(grant)))
         session = self._granted.make(session_of(text), grant, document, details)
@@ -190,7 +195,7 @@ class Admission:
             self._remember(session.session_id, Judged(token, version))
         return Ticket(text, session, min(end_ms, session.expires_ms))
 
-    async def renew(self, token: str, session_id: str) -> Session:
+    async def renew(self, token: str, session_id: str, network: str = "") -> Session:
         """Give a session what a new token of its user grants; its sockets stay open.
 
         Raises:
@@ -202,7 +207,7 @@ class Admission:
         if session is None:
             raise SessionUnknown("there is no such session, or it is over")
         version = self.authority.version
-        grant = await self._judge(token, session.document)
+        grant = await self._judge(token, session.document, network)
         if grant.user != session.user:
             raise Forbidden("the session is of another user")
         renewed = await self._sessions.extend(
@@ -224,52 +229,7 @@ class Admission:
 
     def tick(self) -> None:
         """Close what has expired, and ask again about what soon will or may have changed."""
-        self.authority.refresh()
-        now_ms = self._clock_ms()
-        for live in self._live.all():
-            is_stale = live.judged.version != self.authority.version
-            is_unknown = live.judged.token is None
-            if live.session.expires_ms <= now_ms:
-                self._close(live, live.unavailable or Unauthorized("the session has expired"))
-            elif is_stale and is_unknown:
-                # It cannot be asked whether what is behind the ticket still counts.
-                self._close(live, Unauthorized(OVER))
-                self._background.spawn(self._granted.end(live.session.session_id))
-            elif not is_unknown and (is_stale or live.session.expires_ms - now_ms <= _AHEAD_MS):
-                self._ask_again(live)
-
-    def _close(self, live: LiveSession, refusal: AdmissionRefused) -> None:
-        self._live.end([live.session.session_id], refusal)
-
-    def _ask_again(self, live: LiveSession) -> None:
-        if not live.is_asked_about:
-            live.is_asked_about = True
-            self._background.spawn(self._judge_again(live))
-
-    async def _judge_again(self, live: LiveSession) -> None:
-        session, before = live.session, live.judged
-        token, version = before.token, self.authority.version
-        assert token is not None, "there is something to ask about"
-        try:
-            async with self._asking:
-                grant = await self.authority.judge(token, session.document)
-            if grant.user != session.user:
-                raise Unauthorized("the credential is of another user now")
-            if live.judged is before:  # else it was renewed meanwhile, and that counts
-                renewed = await self._granted.bring_up_to_date(live.session, grant)
-                self._live.update(renewed, Judged(token, version))
-        except DeciderUnavailable as refusal:
-            # It may stay until its end, and is asked about again at each tick.
-            live.unavailable = refusal
-        except AdmissionRefused as refusal:
-            if live.judged is before:
-                self._close(live, refusal)
-                await self._granted.end(session.session_id)
-        except StoreError as error:
-            # It was not extended, so it ends at its expiry (P8).
-            log.warning("session not extended", session=session.session_id, error=str(error))
-        finally:
-            live.is_asked_about = False
+        self._upkeep.tick()
 
     def _hear_ended(self, session_ids: Sequence[str]) -> None:
         for session_id in session_ids:

@@ -58,3 +58,7 @@ class AdmissionSettings(BaseSettings):
     admin_token_file: Path | None = Field(
         None, description="The file with a token for /admin/ alone."
     )
+    observer_token_file: Path | None = Field(
+        None,
+        description="The file with a token for /debug and /metrics alone, to look at them.",
+    )

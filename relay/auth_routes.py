@@ -19,7 +19,7 @@ from relay.admission import Admission
 from relay.auth.credentials import client_details, http_credential
 from relay.auth.grants import Unauthorized
 from relay.auth.origins import Origins, is_origin_allowed
-from relay.http_answers import Handler, answer, refuse, with_json_errors
+from relay.http_answers import Handler, answer, refuse, requester, with_json_errors
 from relay.paths import document_name_after
 
 _TICKET = "/auth/ticket/"
@@ -35,7 +35,7 @@ def auth_routes(admission: Admission, origins: Origins, clock_ms: Callable[[], i
         client = request.client
         peer = f"{client.host}:{client.port}" if client else "unknown"
         details = client_details(peer, request.headers.raw)
-        issued = await admission.issue_ticket(token, document, details)
+        issued = await admission.issue_ticket(token, document, details, requester(request))
         return answer(
             {
                 "ticket": issued.text,
@@ -48,7 +48,8 @@ def auth_routes(admission: Admission, origins: Origins, clock_ms: Callable[[], i
 
     async def session(request: Request) -> Response:
         token = bearer_token(request, admission)
-        renewed = await admission.renew(token, request.path_params["session"])
+        session_id = request.path_params["session"]
+        renewed = await admission.renew(token, session_id, requester(request))
         return answer(
             {
                 "session": renewed.session_id,

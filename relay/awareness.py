@@ -98,6 +98,15 @@ class AwarenessStates:
             [client for client, known in self._clients.items() if known.seen_s < before_s]
         )
 
+    @property
+    def client_count(self) -> int:
+        """How many clients have a state."""
+        return self._present
+
+    def count_of(self, owner: Hashable) -> int:
+        """Return how many clients' newest state came from this connection."""
+        return len(self._owned.get(owner, _Owned()).clients)
+
     def all_states(self) -> bytes | None:
         """Return every present state as one update; None when there is none."""
         entries = [

@@ -16,6 +16,9 @@ from yjs_store import UpdateRefused, check_update
 
 _Doc = pycrdt.Doc[Any]
 
+_NOTHING = b"\x00"
+_EMPTY_UPDATE = b"\x00\x00"
+
 
 class ClientError(Exception):
     """The server could not be reached or closed the connection; the text says why."""
@@ -62,11 +65,28 @@ async def follow_document(
                     case wire.Update(update):
                         _integrate(doc, update)
                     case wire.SyncStep1():
-                        await socket.send(wire.encode_sync_step_2(b"\x00\x00"))
+                        await socket.send(wire.encode_sync_step_2(_EMPTY_UPDATE))
             content = render(doc)
             if is_synced and content != shown:
                 show(content)
                 shown = content
+
+
+async def fetch_document(url: str, document: str, token: str | None = None) -> bytes:
+    """Return the document as one update, which is not looked at: it may be anything.
+
+    Raises:
+        ClientError: it could not be reached, or the server closed the connection.
+    """
+    async with _connected(url, document, token) as socket:
+        await socket.send(wire.encode_sync_step_1(_NOTHING))
+        while True:
+            for message in await _receive(socket):
+                match message:
+                    case wire.SyncStep2(update):
+                        return update
+                    case wire.SyncStep1():
+                        await socket.send(wire.encode_sync_step_2(_EMPTY_UPDATE))
 
 
 async def send_text(

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from relay.allowance import Allowance
+from relay.delivery import Delivery
 from relay.endings import ending_for
 from relay.errors import CloseCode
+from relay.facts import ConnectionFacts
 from relay.hub_bounds import HubBounds
 from relay.limits import (
     ASKED_BURST,
@@ -19,7 +21,7 @@ from relay.limits import (
 from relay.outbox import Outbox
 from relay.reading_pace import ReadingPace
 from relay.wire import y_websocket as wire
-from yjs_store import Receipt, StoreError, UpdateRefused
+from yjs_store import Permission, ReadOnlyNow, Receipt, StoreError, UpdateRefused
 
 _EMPTY_UPDATE = b"\x00\x00"
 
@@ -39,6 +41,8 @@ class Connection:
     __slots__ = (
         "_asked",
         "_bounds",
+        "_delivery",
+        "_frames_to_delivery",
         "_handed_bytes",
         "_incoming",
         "_is_resting",
@@ -56,12 +60,14 @@ class Connection:
         "host",
         "is_aborted",
         "is_lost",
+        "joined_s",
         "keep_refused",
         "last_sent_s",
         "may_write",
         "network",
         "outbox",
         "peer",
+        "permission",
         "sending_progress",
         "sending_since_s",
         "session_id",
@@ -83,6 +89,8 @@ class Connection:
         self.user = ""
         self.session_id = ""
         self.may_write = True
+        self.permission = Permission.WRITE
+        self.joined_s = now_s
         # Of what there are too many with this one.
         self.excess: str | None = None
         self.host = ""
@@ -111,6 +119,9 @@ class Connection:
         self._is_resting = False
         self._pace = ReadingPace(now_s)
         self._handed_bytes = 0
+        # A broadcast that is measured, and how many frames it takes until its own is sent.
+        self._delivery: Delivery | None = None
+        self._frames_to_delivery = 0
         # Of the frame that is being sent: how much the socket has. And what has not left it.
         self.sending_progress: Callable[[], tuple[int, int]] = self._assume_nothing_left
 
@@ -162,6 +173,9 @@ class Connection:
     def refused(self, update: bytes, error: StoreError) -> None:
         """See yjs_store.Sender."""
         self._note_answered(update)
+        if isinstance(error, ReadOnlyNow):
+            # As where one may only read: without a word, and it is asked for when that is over.
+            return
         if isinstance(error, UpdateRefused) and self.keep_refused is not None:
             self.keep_refused(update, str(error))
         code, reason = ending_for(error)
@@ -192,7 +206,7 @@ class Connection:
     def send(self, frame: bytes) -> None:
         """Queue a reply."""
         if self.is_listening:
-            self.outbox.push(frame)
+            self.outbox.push(frame, asyncio.get_running_loop().time())
             self.wake_writer.set()
 
     def note_answered(self) -> None:
@@ -205,9 +219,26 @@ class Connection:
         self._handed_bytes += frame_bytes
         self.last_sent_s = now_s
         self.sending_since_s = None
+        if self._delivery is not None:
+            self._frames_to_delivery -= 1
+            if self._frames_to_delivery == 0:
+                self._delivery.handed_over(now_s)
+                self._delivery = None
         if not self.outbox:
             self._bounds.answers.note_read(self)
         self._progress.set()
+
+    def expect(self, delivery: Delivery) -> None:
+        """Tell of the frame that was queued last when the socket has it."""
+        if self.outbox:
+            delivery.expect()
+            self._delivery = delivery
+            self._frames_to_delivery = len(self.outbox) + (self.sending_since_s is not None)
+
+    def _give_up_delivery(self) -> None:
+        if self._delivery is not None:
+            self._delivery.given_up()
+            self._delivery = None
 
     def is_too_slow(self, now_s: float) -> bool:
         """Whether the client takes what is sent to it more slowly than the least rate."""
@@ -229,6 +260,7 @@ class Connection:
         self.ending = Ending(code, _short(reason), facts, flush)
         if not flush:
             self.outbox.clear()
+            self._give_up_delivery()
             self._bounds.answers.forget(self)
         self.wake_writer.set()
         self._progress.set()
@@ -243,8 +275,43 @@ class Connection:
         self.is_lost = True
         self.sending_since_s = None
         self.outbox.clear()
+        self._give_up_delivery()
         self._bounds.answers.forget(self)
         self._progress.set()
+
+    @property
+    def unsaved_updates(self) -> int:
+        """Updates of it that were handed to the document and are neither durable nor refused."""
+        return self._unsaved_updates
+
+    @property
+    def queued_frames(self) -> int:
+        """Frames that wait to be sent, and the one that is being sent."""
+        return len(self.outbox) + (self.sending_since_s is not None)
+
+    @property
+    def queued_bytes(self) -> int:
+        """What waits to be sent, and what the socket has not taken."""
+        return self.outbox.byte_length + self.sending_progress()[1]
+
+    def facts(self, awareness_clients: int, now_s: float) -> ConnectionFacts:
+        """Return what can be known of it."""
+        is_sending = self.sending_since_s is not None
+        oldest_s = self.outbox.popped_s if is_sending else self.outbox.oldest_s
+        return ConnectionFacts(
+            connection_id=self.connection_id,
+            user=self.user,
+            session_id=self.session_id,
+            peer=self.peer,
+            permission=self.permission,
+            joined_s=self.joined_s,
+            queued_frames=self.queued_frames,
+            queued_bytes=self.queued_bytes,
+            lag_s=0.0 if oldest_s is None else max(0.0, now_s - oldest_s),
+            is_collapsed=self.outbox.resync_from is not None,
+            unsaved_updates=self._unsaved_updates,
+            awareness_clients=awareness_clients,
+        )
 
     @property
     def is_ending(self) -> bool:

@@ -109,14 +109,23 @@ class WebsocketEndpoint:
         try:
             name = document_name(scope["raw_path"])
             await self._admit(connection, scope, name)
-            return await self._hub.join(name, connection)
+            return await self._join(connection, name)
         except RelayError as error:
             connection.end(error.code, str(error))
         except StoreError as error:
             code, reason = ending_for(error)
-            log.warning("document not opened", error=str(error))
+            log.warning(
+                "document not opened", connection=connection.connection_id, error=str(error)
+            )
             connection.end(code, reason)
         return None
+
+    async def _join(self, connection: Connection, name: str) -> LiveRoom:
+        room = await self._hub.join(name, connection)
+        log.info(
+            "connection opened", permission=connection.permission.value, **_who(connection, name)
+        )
+        return room
 
     async def _admit(self, connection: Connection, scope: Scope, name: str) -> None:
         credential = None
@@ -174,14 +183,23 @@ def _current_task() -> asyncio.Task[object]:
     return task
 
 
+def _who(connection: Connection, document: str | None) -> dict[str, object]:
+    """Return what tells a connection from others, in every line about it."""
+    return {
+        "connection": connection.connection_id,
+        "peer": connection.peer,
+        "user": connection.user,
+        "session": connection.session_id,
+        "document": document,
+    }
+
+
 def _log_protocol_failure(connection: Connection, room: LiveRoom, message: Message) -> None:
     """Log a socket that the websocket layer itself has closed, a frame over the bound say."""
     if message.get("code") in _PROTOCOL_FAILURES:
         log.warning(
             "connection failed",
-            connection=connection.connection_id,
-            peer=connection.peer,
-            document=room.name,
+            **_who(connection, room.name),
             code=int(message["code"]),
             reason=message.get("reason", ""),
         )
@@ -206,18 +224,14 @@ async def _write(connection: Connection, room: LiveRoom | None, send: Send) -> N
             if not outbox:
                 await connection.wake_writer.wait()
         code, reason, facts, _ = connection.ending
-        if code != CloseCode.GOING_AWAY:
-            log.warning(
-                "connection closed",
-                connection=connection.connection_id,
-                peer=connection.peer,
-                user=connection.user,
-                session=connection.session_id,
-                document=None if room is None else room.name,
-                code=int(code),
-                reason=reason,
-                **facts,
-            )
+        say = log.info if code == CloseCode.GOING_AWAY else log.warning
+        say(
+            "connection closed",
+            **_who(connection, None if room is None else room.name),
+            code=int(code),
+            reason=reason,
+            **facts,
+        )
         await send({"type": "websocket.close", "code": int(code), "reason": reason})
     # The reader may wait for the queue to empty: nobody empties it any more.
     connection.lose()

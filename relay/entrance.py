@@ -10,8 +10,9 @@ from relay.auth.anonymous import Anonymous
 from relay.auth.grants import Authority
 from relay.auth.modes import make_authority
 from relay.auth.origins import OriginRefused, Origins
-from relay.clock import now_ms
+from relay.clock import monotonic_s, now_ms
 from relay.config import Settings
+from relay.debug.gate import ObserverGate
 from relay.errors import ConfigError
 
 log = structlog.get_logger("relay.entrance")
@@ -19,11 +20,12 @@ log = structlog.get_logger("relay.entrance")
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """Who is asked, which pages may come, and who may use the admin routes, if anybody."""
+    """Who is asked, which pages may come, who may use the admin routes, if anybody, and look."""
 
     authority: Authority
     origins: Origins
     admin: AdminGate | None
+    observers: ObserverGate
 
 
 def make_entrance(settings: Settings, address: str) -> Entrance:
@@ -44,7 +46,14 @@ def make_entrance(settings: Settings, address: str) -> Entrance:
     gate = None
     if settings.enable_admin_routes:
         gate = AdminGate(authority, settings.admin_token_file)
-    return Entrance(authority, origins, gate)
+    observers = ObserverGate(
+        authority,
+        settings.admin_token_file,
+        settings.observer_token_file,
+        monotonic_s,
+        is_for_everybody=settings.allow_anonymous,
+    )
+    return Entrance(authority, origins, gate, observers)
 
 
 def _check_anonymous(settings: Settings, address: str) -> None:

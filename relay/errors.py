@@ -10,6 +10,7 @@ the standard codes are transient: it comes back with backoff.
     ├── BadDocumentName       4400  the path does not hold a document name
     └── AdmissionRefused      nobody is let in; its tree is in relay.auth.grants
     ConfigError               the command line, environment or file is not usable
+    ContentUnreadable         what a document holds cannot be shown
 """
 
 import enum
@@ -56,3 +57,7 @@ class BadDocumentName(RelayError):
 
 class ConfigError(Exception):
     """The configuration is not usable; the text says what to change."""
+
+
+class ContentUnreadable(Exception):
+    """What a document holds cannot be shown; the text says why."""

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from relay.auth.grants import AdmissionRefused, Unauthorized
+from relay.crowd import network_of
 from relay.endings import ending_for
 from relay.errors import BadDocumentName, CloseCode
 from yjs_store import StoreError
@@ -29,6 +30,11 @@ def answer(content: dict[str, Any], status: int = 200, **headers: str) -> Respon
 def refuse(status: int, word: str, text: str, **headers: str) -> Response:
     """Return a refusal: a word for programs, and a text for people."""
     return answer({"error": word, "message": text}, status, **headers)
+
+
+def requester(request: Request) -> str:
+    """Return whom a request is counted for; see ``network_of``."""
+    return network_of(request.client.host if request.client else "unknown")
 
 
 def with_json_errors(handler: Handler) -> Handler:

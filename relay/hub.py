@@ -2,13 +2,16 @@
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Callable
 
 import structlog
 
+from relay.answer_turns import AnswerTurns
 from relay.connection import Connection
 from relay.crowd import Crowd, network_of
 from relay.errors import CloseCode, RelayError
+from relay.facts import HubFacts, QueueFacts, RoomFacts
 from relay.hub_bounds import HubBounds
 from relay.limits import (
     CLOSING_S,
@@ -16,10 +19,11 @@ from relay.limits import (
     SIGN_OF_LIFE_S,
     STORAGE_FAILING_CLOSE_S,
     TICK_S,
+    UNLOAD_S,
 )
 from relay.live_room import LiveRoom
 from relay.wire import y_websocket as wire
-from yjs_store import Store
+from yjs_store import Store, Tally
 
 log = structlog.get_logger("relay.hub")
 
@@ -42,10 +46,15 @@ class Hub:
         room_grace_s: float = ROOM_GRACE_S,
     ) -> None:
         self._bounds = bounds or HubBounds()
+        self._answer_turns = AnswerTurns(self._bounds.answers)
         self._crowd = Crowd(self._bounds.connections_max, self._bounds.connections_per_address_max)
         self._is_every_room_used = False
         self.frames_received = 0
         self.is_draining = False
+        self._broadcast_s = Tally()
+        self._tick_late_s = 0.0
+        self._closed: Counter[int] = Counter()
+        self._collapses = 0
         self._store = store
         self._echo = echo
         self._room_grace_s = room_grace_s
@@ -74,6 +83,9 @@ class Hub:
         self._connections.pop(connection, None)
         self._crowd.leave(connection.host)
         connection.lose()
+        self._collapses += connection.outbox.collapses
+        if connection.ending is not None:
+            self._closed[int(connection.ending.code)] += 1
         if not self._connections:
             self._empty.set()
 
@@ -90,7 +102,7 @@ class Hub:
         if room is None or room.is_over:
             self._make_place(name)
             room = self._rooms[name] = LiveRoom(
-                name, self._store, self._bounds.answers, echo=self._echo
+                name, self._store, self._bounds.answers, self._broadcast_s, echo=self._echo
             )
         try:
             await room.wait_open()
@@ -106,6 +118,22 @@ class Hub:
         room = self._rooms.get(name)
         if room is not None and room.has(connection):
             room.ask_for_state(connection)
+
+    async def unload(self, name: str) -> int:
+        """Let go of a document after what is unsaved; return how many connections were closed.
+
+        Raises:
+            StoreError: it failed meanwhile; its connections are closed all the same.
+            TimeoutError: it is not saved in UNLOAD_S; the room goes on, for who comes back.
+        """
+        room = self._rooms.get(name)
+        if room is None:
+            return 0
+        closed = room.connection_count
+        async with asyncio.timeout(UNLOAD_S):
+            await room.unload()
+        self._remove(room)
+        return closed
 
     def _make_place(self, name: str) -> None:
         """Let the room go that has been there longest of those that nobody uses, if one must."""
@@ -133,8 +161,11 @@ class Hub:
 
     async def _run_ticks(self) -> None:
         while True:
+            due_s = _now_s() + TICK_S
             await asyncio.sleep(TICK_S)
-            self.tick(_now_s())
+            now_s = _now_s()
+            self._tick_late_s = max(0.0, now_s - due_s)
+            self.tick(now_s)
             for callback in self._each_tick:
                 callback()
 
@@ -169,6 +200,42 @@ class Hub:
         """Wait until no connection is left."""
         await self._empty.wait()
 
+    # ---- what can be known ------------------------------------------------------------------
+
+    def facts(self) -> HubFacts:
+        """Return what can be known without looking at each connection."""
+        return HubFacts(
+            connections=len(self._connections),
+            rooms=len(self._rooms),
+            frames_received=self.frames_received,
+            is_draining=self.is_draining,
+            closed=dict(self._closed),
+            broadcast_s=self._broadcast_s.distribution(),
+            tick_late_s=self._tick_late_s,
+        )
+
+    def room_facts(self, name: str, connections_max: int) -> RoomFacts | None:
+        """Return what can be known of a room, with as many connections; None without one."""
+        room = self._rooms.get(name)
+        return None if room is None else room.facts(connections_max)
+
+    def room_size(self, name: str) -> int | None:
+        """Return how many connections a room has; None when it is not live."""
+        room = self._rooms.get(name)
+        return None if room is None else room.connection_count
+
+    def queue_facts(self) -> QueueFacts:
+        """Return what waits for all connections together."""
+        connections = tuple(self._connections)
+        return QueueFacts(
+            by_permission=dict(Counter(each.permission for each in connections)),
+            queued_frames=sum(each.queued_frames for each in connections),
+            queued_bytes=sum(each.queued_bytes for each in connections),
+            collapsed=sum(each.outbox.resync_from is not None for each in connections),
+            collapses=self._collapses + sum(each.outbox.collapses for each in connections),
+            unsaved_updates=sum(each.unsaved_updates for each in connections),
+        )
+
     @property
     def connection_count(self) -> int:
         """How many connections there are."""
@@ -185,6 +252,7 @@ class Hub:
 
     async def close(self) -> None:
         """Stop the timers and let go of all documents."""
+        self._answer_turns.stop()
         self._ticking.cancel()
         await asyncio.gather(self._ticking, return_exceptions=True)
         for room in self._rooms.values():
@@ -198,11 +266,19 @@ def _look_after(connection: Connection, now_s: float) -> None:
         if connection.closing_since_s is None:
             connection.closing_since_s = now_s
         elif now_s - connection.closing_since_s >= CLOSING_S:
-            log.warning("connection aborted: not closed", connection=connection.connection_id)
+            log.warning(
+                "connection aborted: not closed",
+                connection=connection.connection_id,
+                session=connection.session_id,
+            )
             connection.abort()
     elif connection.is_too_slow(now_s):
         connection.end(CloseCode.TOO_SLOW, "what was sent was read too slowly")
-        log.warning("connection aborted: too slow", connection=connection.connection_id)
+        log.warning(
+            "connection aborted: too slow",
+            connection=connection.connection_id,
+            session=connection.session_id,
+        )
         connection.abort()
     elif connection.sending_since_s is None and now_s - connection.last_sent_s >= SIGN_OF_LIFE_S:
         connection.send(wire.SIGN_OF_LIFE)

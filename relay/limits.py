@@ -83,6 +83,12 @@ CLOSING_S: Final = 5.0
 # Answers with much of a document in them, over all connections, that wait to be read. Further
 # ones are made when there is room: whoever asks and does not read makes others wait, no more.
 ANSWERS_BYTES_MAX: Final = 256 * MIB
+# The share of the time that goes into making them, what of it can be saved up, and what an answer
+# takes that is none: 500 clients that open a document of 1 MB at once wait for nothing, and one of
+# 100,000 structs that a hundred clients ask for without end leaves half of the time to others.
+ANSWERS_SHARE: Final = 0.5
+ANSWERS_BURST_S: Final = 0.25
+QUICK_ANSWER_S: Final = 0.002
 
 # States that one connection brings; what is more is not shown. A cursor, a name and a colour take
 # some 200 bytes, and there is one for its own client, more only for bridges.
@@ -158,6 +164,24 @@ HOOK_ANSWER_BYTES_MAX: Final = 16 * KIB
 # A year: beyond it is a mistake, milliseconds for seconds say.
 HOOK_TTL_S_MAX: Final = 366 * 24 * 3600
 
+# What strangers of one network may ask of who decides, at once and waiting, and how long one waits:
+# an office that comes back after a restart has its turn, and two networks that flood leave a hook
+# the places by which sessions go on.
+ASKING_PER_NETWORK_MAX: Final = 8
+ASKING_WAITING_PER_NETWORK_MAX: Final = 500
+ASKING_WAIT_S: Final = 10.0
+# Refusals for one network before no more is asked for it: people mistype, and all tokens of an
+# office may end at once; who guesses has 2 in a second.
+REFUSALS_BURST: Final = 200.0
+REFUSALS_PER_S: Final = 2.0
+# How long a refusal counts without being asked for again: a person who is let in a moment later
+# waits no longer than that.
+REFUSAL_KEPT_S: Final = 5.0
+# What is remembered for this, the newest of it: some 300 bytes each.
+REFUSALS_REMEMBERED_MAX: Final = 10_000
+NETWORKS_REMEMBERED_MAX: Final = 10_000
+GRANTED_REMEMBERED_MAX: Final = 10_000
+
 # How long a session is good for before it is asked about again; shorter where the credential is.
 SESSION_TTL_S: Final = 3600.0
 # How long a ticket may be used to connect: a moment would do, were there no slow networks.
@@ -173,6 +197,50 @@ TICKET_CREDENTIALS_MAX: Final = 4096
 
 # What one answer of an admin route lists.
 ADMIN_PAGE_MAX: Final = 1000
+# Why an act is done: a sentence or two; its body may have every character of that escaped.
+ACT_REASON_MAX: Final = 500
+ACT_BODY_BYTES_MAX: Final = 8 * KIB
+# Of a list among the facts of an act, and of each text in it: the record of an act holds 16 KiB.
+ACT_FACTS_LISTED_MAX: Final = 20
+ACT_FACTS_TEXT_MAX: Final = 200
+# For how long an operator's unloading waits for what is unsaved, while storage fails say.
+UNLOAD_S: Final = 10.0
+# Documents that one request compacts: whoever wants more asks again, and sees how far it is.
+COMPACTED_AT_ONCE_MAX: Final = 1000
+
+# How often a broadcast of a room is followed to its sockets, to know how long that takes.
+BROADCAST_MEASURED_S: Final = 0.01
+# How old an answer of the debug endpoint may be: everybody who asks meanwhile shares it.
+DEBUG_SHARED_S: Final = 0.25
+# What of the time goes into making them, and what may be saved up. While that is spent, the last
+# answer is given again up to the second age; then whoever asks waits, and nobody else.
+DEBUG_SHARE: Final = 0.01
+DEBUG_BURST_S: Final = 0.05
+DEBUG_STALE_S: Final = 2.0
+# What reading for one answer is taken to cost beside that, in the reader's thread and on the way
+# there. An answer takes 0.4 to 2 ms in all, so this is on the safe side: some four a second are
+# made for those who poll, and twenty at once for a person.
+DEBUG_READING_S: Final = 0.0025
+# Different answers that are kept, and that are under way: each waits for the reader or its turn.
+DEBUG_ANSWERS_MAX: Final = 256
+DEBUG_WAITING_MAX: Final = 64
+# Documents in one answer, and connections in a document's: more is nothing to look at.
+DEBUG_PAGE: Final = 100
+DEBUG_PAGE_MAX: Final = 500
+DEBUG_CONNECTIONS_MAX: Final = 500
+# Those who watch a stream. Each is told at most once in so long, and again after the second
+# time although nothing has changed: ages and uptimes go on.
+STREAM_CLIENTS_MAX: Final = 32
+STREAM_PACE_S: Final = 1.0
+STREAM_QUIET_S: Final = 10.0
+# How long a watcher may take to read one event.
+STREAM_STALLED_S: Final = 10.0
+# For how long a credential that may look is not judged again; ticks take as long.
+OBSERVER_REMEMBERED_S: Final = 2.0
+OBSERVERS_REMEMBERED_MAX: Final = 256
+# Rates are over this long, or since the last look; over less they say nothing.
+RATE_WINDOW_S: Final = 10.0
+RATE_WINDOW_LEAST_S: Final = 0.5
 
 # Connections of the process and of one address. A connection at rest takes some 50 KB; an office
 # behind one address, or a proxy that is not told of by --trusted-proxies, has many.
@@ -210,6 +278,9 @@ assert (
     <= AWARENESS_CLIENTS_PER_MESSAGE_MAX
 )
 assert HOOK_TIMEOUT_S + 2 * TICK_S < ASK_AGAIN_AHEAD_S
-assert ASK_AGAIN_CONCURRENT_MAX < HOOK_CONCURRENT_MAX
+assert ASK_AGAIN_CONCURRENT_MAX + 2 * ASKING_PER_NETWORK_MAX <= HOOK_CONCURRENT_MAX
+assert ASKING_PER_NETWORK_MAX < ASKING_WAITING_PER_NETWORK_MAX < HOOK_WAITING_MAX
 assert TICKET_TTL_S <= SESSION_TTL_S
+# A character outside the BMP is escaped with 12.
+assert 12 * ACT_REASON_MAX + 100 <= ACT_BODY_BYTES_MAX <= REQUEST_BODY_BYTES_MAX
 assert SIGN_OF_LIFE_S + 2 * TICK_S < AWARENESS_TIMEOUT_S

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
@@ -9,9 +10,16 @@ import structlog
 from relay.answers import Answers
 from relay.awareness_pace import AwarenessPace
 from relay.connection import Connection
+from relay.delivery import Delivery
 from relay.endings import ending_for
 from relay.errors import CloseCode
-from relay.limits import ASKED_PER_ANSWER_BYTE, ASKED_PER_ANSWER_MAX, ORDINARY_MESSAGE_BYTES
+from relay.facts import RoomFacts
+from relay.limits import (
+    ASKED_PER_ANSWER_BYTE,
+    ASKED_PER_ANSWER_MAX,
+    BROADCAST_MEASURED_S,
+    ORDINARY_MESSAGE_BYTES,
+)
 from relay.room import AnswerStep1, Effect, Reply, Room, SpreadAwareness, Submit, clients_in
 from relay.wire import y_websocket as wire
 from yjs_store import (
@@ -22,17 +30,26 @@ from yjs_store import (
     Store,
     StoreError,
     Submission,
+    Tally,
     UpdateRefused,
 )
 
 log = structlog.get_logger("relay.room")
 
+_UNLOADED = "the document must be loaded again"
+
 
 class LiveRoom:
     """One document that is live in this process, and its connections."""
 
-    def __init__(self, name: str, store: Store, answers: Answers, *, echo: bool) -> None:
+    def __init__(
+        self, name: str, store: Store, answers: Answers, broadcast_s: Tally, *, echo: bool
+    ) -> None:
         self.name = name
+        self._broadcast_s = broadcast_s
+        self._delivery: Delivery | None = None
+        # When the next broadcast may be measured.
+        self._measured_s = 0.0
         self._answers = answers
         self._pace = AwarenessPace()
         self._spreading: asyncio.TimerHandle | None = None
@@ -56,6 +73,7 @@ class LiveRoom:
             return
         document.listen(self)
         self._document = document
+        log.info("document loaded", document=self.name, seq=document.head.last_seq)
 
     async def wait_open(self) -> None:
         """Wait until the document is loaded.
@@ -92,10 +110,27 @@ class LiveRoom:
         if self._spreading is not None:
             self._spreading.cancel()
         if self._document is not None:
+            log.info("document unloaded", document=self.name, seq=self._document.head.last_seq)
             self._document.unlisten(self)
             self._store.release_document(self._document)
             self._document = None
         self._error = self._error or StoreError("the room is closed")
+
+    async def unload(self) -> None:
+        """End every connection, which comes back by itself, and let go of the document.
+
+        What is unsaved is saved before; who comes meanwhile is ended, too.
+
+        Raises:
+            StoreError: the document cannot be opened, or has failed; nobody is in it then.
+        """
+        self.end_all(CloseCode.DOCUMENT_FAILED, _UNLOADED)
+        await self.wait_open()
+        while self._document is not None and not self._document.is_settled:
+            await self._document.wait_settled()
+        # No await from here: nobody can hand in anything now.
+        self.end_all(CloseCode.DOCUMENT_FAILED, _UNLOADED)
+        self.close()
 
     async def wait_closed(self) -> None:
         """Close, also when the document is only on its way."""
@@ -108,9 +143,25 @@ class LiveRoom:
         """Take in a connection: it is asked for its state and told of the others."""
         connection.has_echo = self._echo
         connection.keep_refused = functools.partial(self._quarantine, connection)
+        connection.joined_s = _now_s()
         self._connections[connection] = None
         self.ask_for_state(connection)
         self._perform(connection, self._room.join())
+
+    def facts(self, connections_max: int) -> RoomFacts:
+        """Return what can be known of it, with as many connections at most."""
+        now_s = _now_s()
+        shown = itertools.islice(self._connections, connections_max)
+        return RoomFacts(
+            tuple(each.facts(self._room.awareness_clients_of(each), now_s) for each in shown),
+            len(self._connections),
+            self._room.awareness_clients,
+        )
+
+    @property
+    def connection_count(self) -> int:
+        """How many connections are in it."""
+        return len(self._connections)
 
     def has(self, connection: Connection) -> bool:
         """Say whether a connection is in the room."""
@@ -141,7 +192,11 @@ class LiveRoom:
         state_vector, stale_clients = connection.outbox.take_resync()
         if state_vector is not None:
             document = self._open_document()
-            self._when_durable(connection, lambda: wire.encode_update(document.diff(state_vector)))
+            self._when_durable(
+                connection,
+                lambda: wire.encode_update(document.diff(state_vector)),
+                is_answer=True,
+            )
         frame = self._room.states_of(stale_clients)
         if frame is not None:
             connection.send(frame)
@@ -197,19 +252,20 @@ class LiveRoom:
 
         connection.answers_due += 1
 
-        def ask() -> None:
-            self._open_document().when_durable(answer)
-
-        def ask_again() -> None:
+        def ask_in_turn() -> None:
             if connection.is_listening and self._document is not None:
-                ask()
+                self._document.when_durable(answer)
+
+        def ask() -> None:
+            # P6: those who ask for much make others who ask for much wait, and nobody else.
+            if is_answer and self._is_large() and not self._answers.may_make(_now_s()):
+                self._answers.wait(connection, connection.network, ask_in_turn)
+            else:
+                answer()
 
         def answer() -> None:
-            # P6: one who asks for much and does not read makes others who ask for much wait.
-            if is_answer and self._answers.is_full and self._is_large():
-                self._answers.wait(connection, ask_again)
-                return
             connection.note_answered()
+            began_s = _now_s()
             try:
                 connection.send(make_frame())
             except UpdateRefused as error:
@@ -217,8 +273,12 @@ class LiveRoom:
             except (Damaged, DocumentFailed):
                 # failed() has ended every connection of the room.
                 return
+            finally:
+                if is_answer:
+                    now_s = _now_s()
+                    self._answers.note_took(now_s - began_s, now_s)
 
-        ask()
+        self._open_document().when_durable(ask)
 
     def _is_large(self) -> bool:
         head = self._open_document().head
@@ -245,11 +305,12 @@ class LiveRoom:
             self._send_awareness(frame)
 
     def _send_awareness(self, frame: bytes) -> None:
-        self._pace.note_sent(len(frame), len(self._connections), _now_s())
+        now_s = _now_s()
+        self._pace.note_sent(len(frame), len(self._connections), now_s)
         clients: Sequence[int] | None = None
         for connection in self._connections:
             if connection.is_listening:
-                if not connection.outbox.push_awareness(frame):
+                if not connection.outbox.push_awareness(frame, now_s):
                     clients = clients if clients is not None else clients_in(frame)
                     connection.outbox.leave_out_awareness(clients)
                 connection.wake_writer.set()
@@ -275,10 +336,40 @@ class LiveRoom:
         document = self._open_document()
         frame = wire.encode_update(row.data)
         only_sender = None if self._echo else _only_sender(stored)
+        now_s = _now_s()
+        delivery = self._begin_delivery(now_s) if now_s >= self._measured_s else None
         for connection in self._connections:
             if connection.is_listening and connection is not only_sender:
-                connection.outbox.push_update(frame, document.state_vector)
+                connection.outbox.push_update(frame, document.state_vector, now_s)
                 connection.wake_writer.set()
+                if delivery is not None:
+                    connection.expect(delivery)
+
+    def _begin_delivery(self, now_s: float) -> Delivery | None:
+        """Return what measures a broadcast; None while another one is on its way."""
+        if self._delivery is not None and not self._delivery.is_over:
+            return None
+        self._measured_s = now_s + BROADCAST_MEASURED_S
+        self._delivery = Delivery(self._broadcast_s, now_s)
+        return self._delivery
+
+    def switched(self, *, is_read_only: bool) -> None:
+        """See yjs_store.Listener: what writers typed meanwhile is in what they have now."""
+        if not is_read_only:
+            self._open_document().when_durable(self._ask_writers_for_state)
+
+    def _ask_writers_for_state(self) -> None:
+        if self._document is None:
+            return  # the room was closed meanwhile
+        try:
+            # Made once for all: it is as long as there are clients in the document.
+            frame = wire.encode_sync_step_1(self._document.state_vector())
+        except (Damaged, DocumentFailed):
+            # failed() has ended every connection of the room.
+            return
+        for connection in self._connections:
+            if connection.may_write:
+                connection.send(frame)
 
     def failed(self, error: StoreError) -> None:
         """See yjs_store.Listener."""

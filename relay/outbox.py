@@ -13,10 +13,22 @@ from relay.limits import OUTBOX_BYTES_MAX, OUTBOX_FRAMES_MAX
 class Outbox:
     """Frames in order, and what was left out of them."""
 
-    __slots__ = ("_awareness", "_bytes", "_frames", "_stale_clients", "collapses", "resync_from")
+    __slots__ = (
+        "_awareness",
+        "_bytes",
+        "_frames",
+        "_pushed_s",
+        "_stale_clients",
+        "collapses",
+        "popped_s",
+        "resync_from",
+    )
 
     def __init__(self) -> None:
         self._frames: deque[bytes] = deque()
+        # When each frame was queued, and when the one was that was taken last.
+        self._pushed_s: deque[float] = deque()
+        self.popped_s = 0.0
         self._bytes = 0
         self.collapses = 0
         self.resync_from: bytes | None = None
@@ -32,24 +44,35 @@ class Outbox:
         """Whether the bound is reached; replies to a client's own requests still fit."""
         return self._bytes >= OUTBOX_BYTES_MAX or len(self._frames) >= OUTBOX_FRAMES_MAX
 
-    def push(self, frame: bytes) -> None:
+    @property
+    def byte_length(self) -> int:
+        """The bytes of all frames."""
+        return self._bytes
+
+    @property
+    def oldest_s(self) -> float | None:
+        """When the next frame was queued; None when there is none."""
+        return self._pushed_s[0] if self._pushed_s else None
+
+    def push(self, frame: bytes, now_s: float) -> None:
         """Queue a reply to this client."""
         self._frames.append(frame)
+        self._pushed_s.append(now_s)
         self._bytes += len(frame)
 
-    def push_update(self, frame: bytes, state_vector: Callable[[], bytes]) -> None:
+    def push_update(self, frame: bytes, state_vector: Callable[[], bytes], now_s: float) -> None:
         """Queue an update, or leave it to a later resync.
 
         ``state_vector`` gives the document's state with this update in it.
         """
         if self.resync_from is not None:
             return
-        self.push(frame)
+        self.push(frame, now_s)
         if self.is_full:
             self.resync_from = state_vector()
             self.collapses += 1
 
-    def push_awareness(self, frame: bytes) -> bool:
+    def push_awareness(self, frame: bytes, now_s: float) -> bool:
         """Queue awareness news; False when it must be left out.
 
         There is one such frame in the queue at most: a cursor that moves a hundred times is
@@ -58,7 +81,7 @@ class Outbox:
         if self._awareness is not None or self.needs_resync or self.is_full:
             return False
         self._awareness = frame
-        self.push(frame)
+        self.push(frame, now_s)
         return True
 
     def leave_out_awareness(self, clients: Iterable[int]) -> None:
@@ -75,6 +98,7 @@ class Outbox:
         if not self._frames:
             return None
         frame = self._frames.popleft()
+        self.popped_s = self._pushed_s.popleft()
         self._bytes -= len(frame)
         if frame is self._awareness:
             self._awareness = None
@@ -90,6 +114,7 @@ class Outbox:
     def clear(self) -> None:
         """Drop everything; the connection is being closed."""
         self._frames.clear()
+        self._pushed_s.clear()
         self._bytes = 0
         self._awareness = None
         self.take_resync()

@@ -32,6 +32,15 @@ def document_name_after(prefix: bytes, raw_path: bytes) -> str:
     return _name_after(raw_path, prefix)
 
 
+def document_in_segment(encoded: bytes) -> str:
+    """Return the name that one segment of a path is, read as in ``document_name``.
+
+    Raises:
+        BadDocumentName: it is none.
+    """
+    return _name_after(encoded, b"")
+
+
 def _name_after(raw_path: bytes, prefix: bytes) -> str:
     if len(raw_path) > PATH_BYTES_MAX:
         raise BadDocumentName(f"the path has {len(raw_path)} bytes; the bound is {PATH_BYTES_MAX}")

@@ -137,6 +137,15 @@ class Room:
         """Return what everybody gets as time passes."""
         return _spread(self._awareness.expire(now_s - AWARENESS_TIMEOUT_S))
 
+    @property
+    def awareness_clients(self) -> int:
+        """How many clients have an awareness state."""
+        return self._awareness.client_count
+
+    def awareness_clients_of(self, connection: Hashable) -> int:
+        """Return how many of them a connection speaks for."""
+        return self._awareness.count_of(connection)
+
     def all_states(self) -> bytes | None:
         """Return the frame of all awareness states; None when there is none."""
         return _frame(self._awareness.all_states())

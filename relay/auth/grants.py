@@ -7,7 +7,8 @@
     ├── Unauthorized          4401 / 401  no credential, or one that is not valid (any more)
     ├── Forbidden             4403 / 403  valid, but not for this document
     ├── SessionUnknown        4401 / 404  the session that is meant is over, or never was
-    └── DeciderUnavailable    4504 / 503  who decides gave no answer; it may later
+    ├── DeciderUnavailable    4504 / 503  who decides gave no answer; it may later
+    └── TooManyAsking         4529 / 429  nobody was asked, for too much is asked from there
 
 No reason says anything of the credential itself: it goes to logs and into close frames.
 """
@@ -65,6 +66,14 @@ class DeciderUnavailable(AdmissionRefused):
     code = CloseCode.ADMISSION_UNAVAILABLE
     status = 503
     word = "unavailable"
+
+
+class TooManyAsking(AdmissionRefused):
+    """Too much is asked, or too much that is refused, from one address; later it may be asked."""
+
+    code = CloseCode.TOO_MANY
+    status = 429
+    word = "too_many"
 
 
 @dataclass(frozen=True, slots=True)

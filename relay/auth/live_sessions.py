@@ -92,6 +92,7 @@ class LiveSessions:
         for connection in live.connections:
             is_raised = may_write and not connection.may_write
             connection.may_write = may_write
+            connection.permission = session.permission
             if is_raised:
                 # What it wrote while it was not let is unknown here, and later edits build on it.
                 self._ask_for_state(session.document, connection)

@@ -59,7 +59,7 @@ const makeDocument = (clientId) => {
 
 // ---------------------------------------------------------------- editing
 
-/** JSON values stand for themselves; {"$": "map" | "array" | "text" | "xml" | "bytes"} is a type. */
+/** JSON values stand for themselves; {"$": "map" | "array" | "text" | "xml" | "bytes" | "doc"} is a type. */
 const toShared = (value) => {
   switch (value?.$) {
     case 'map':
@@ -74,6 +74,8 @@ const toShared = (value) => {
       return toElement(value)
     case 'bytes':
       return bytesOf(value.hex)
+    case 'doc':
+      return new Y.Doc(value.options)
     default:
       return value
   }
@@ -134,7 +136,9 @@ const describe = (doc) => ({
   content: contentOf(doc),
   update: hexOf(Y.encodeStateAsUpdate(doc)),
   stateVector: Object.fromEntries(Y.decodeStateVector(Y.encodeStateVector(doc))),
-  pending: isPending(doc)
+  pending: isPending(doc),
+  subdocuments: Object.fromEntries(
+    [...doc.subdocs].map(({ guid, meta, autoLoad, gc }) => [guid, { meta, autoLoad, gc }]))
 })
 
 /** What can be told of any document, also of one whose content no reader expects. */

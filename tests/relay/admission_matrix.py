@@ -55,6 +55,39 @@ hook   admin                   401   401   401     -   403   403   403   200   4
 hook   admin-off               404   404   404     -   404   404   404   404   404   404   404
 """
 
+# Every admin route, and what it answers to who is let in; everybody else is answered as the rows
+# `admin` and `admin-off` say, whatever the route. All are dry runs or lists, of what is not there.
+ADMIN_ROUTES = {
+    **{
+        f"POST /admin/documents/matrix%2Fnone/{act}?dry_run=1": code
+        for act, code in {
+            "compact": 404,
+            "load": 404,
+            "unload": 200,
+            "read-only": 404,
+            "writable": 200,
+            "delete": 404,
+            "forget": 200,
+            "salvage": 404,
+            "set-aside": 404,
+        }.items()
+    },
+    "POST /admin/compact-due?dry_run=1": 200,
+    "POST /admin/store/read-only?dry_run=1": 200,
+    "POST /admin/store/writable?dry_run=1": 200,
+    "POST /admin/store/truncate-wal?dry_run=1": 200,
+    "POST /admin/store/vacuum?dry_run=1": 200,
+    "POST /admin/sessions/none/revoke?dry_run=1": 404,
+    "POST /admin/quarantine/999/release?dry_run=1": 404,
+    "POST /admin/quarantine/999/discard?dry_run=1": 200,
+    "POST /admin/set-aside/999/discard?dry_run=1": 200,
+    "GET /admin/audit": 200,
+    "GET /admin/sessions": 200,
+    "GET /admin/quarantine": 200,
+    "GET /admin/quarantine/999": 404,
+    "GET /admin/set-aside": 200,
+}
+
 CELLS = [
     (mode, route, kind, int(code))
     for mode, route, *codes in map(str.split, filter(None, MATRIX.splitlines()))

@@ -29,8 +29,8 @@ from yjs_store import CheckpointPolicy, SessionBook, Store, open_store
 from yjs_store.backends.memory import MemoryBackend
 from yjs_store.backends.sqlite import SqliteBackend
 from yjs_store.limits import JOURNAL_ROW_BYTES_MAX
+from yjs_store.opening import new_uid, now_ms
 from yjs_store.records import Append, StoredDocument
-from yjs_store.store import new_uid, now_ms
 
 # Reaching it means that something is stuck, not that the machine is slow.
 DEADLINE_S = 20.0

@@ -29,7 +29,13 @@ from relay.auth.grants import (
 )
 from relay.clock import make_secret
 from relay.hub import Hub
-from relay.limits import ASK_AGAIN_AHEAD_S, ASK_AGAIN_CONCURRENT_MAX, SESSION_TTL_S
+from relay.limits import (
+    ASK_AGAIN_AHEAD_S,
+    ASK_AGAIN_CONCURRENT_MAX,
+    ASKING_PER_NETWORK_MAX,
+    REFUSAL_KEPT_S,
+    SESSION_TTL_S,
+)
 from relay.wire import y_websocket as wire
 from yjs_store import Permission, Session, SessionStatus, Store, StoreFailing
 
@@ -93,7 +99,12 @@ async def admission(
 ) -> AsyncIterator[Admission]:
     numbers = count(1)
     made = Admission(
-        store.sessions, authority, clock, lambda: f"id-{next(numbers)}", hub.ask_for_state
+        store.sessions,
+        authority,
+        clock,
+        lambda: f"id-{next(numbers)}",
+        hub.ask_for_state,
+        clock_s=lambda: clock.ms / 1000,
     )
     yield made
     await made.close()
@@ -108,12 +119,16 @@ def ticket(text: str) -> Credential:
 
 
 async def enter(
-    hub: Hub, admission: Admission, credential: Credential | None = None, document: str = "doc"
+    hub: Hub,
+    admission: Admission,
+    credential: Credential | None = None,
+    document: str = "doc",
+    host: str = "",
 ) -> Member:
     """Be admitted and join the room."""
     this = asyncio.current_task()
     assert this is not None
-    connection = hub.admit("tester", this)
+    connection = hub.admit("tester", this, host)
     async with deadline():
         await admission.admit(connection, credential or token(), document, {"peer": "tester"})
         return Member(connection, await hub.join(document, connection))
@@ -178,7 +193,7 @@ async def test_those_who_come_at_once_with_one_token_share_one_session(
 
 
 async def test_a_token_is_judged_at_every_connection(
-    hub: Hub, admission: Admission, authority: Deciding
+    hub: Hub, admission: Admission, authority: Deciding, clock: Clock
 ) -> None:
     """Field note 24: a session that is still good does not stand for a token that is not."""
     await enter(hub, admission)
@@ -186,6 +201,7 @@ async def test_a_token_is_judged_at_every_connection(
     with pytest.raises(Forbidden):
         await enter(hub, admission)
     authority.answers["t"] = READ
+    clock.ms += int(REFUSAL_KEPT_S * 1000)
     assert (await enter(hub, admission)).connection.may_write is False
 
 
@@ -197,6 +213,39 @@ async def test_a_token_that_belongs_to_another_user_now_starts_another_session(
     two = await enter(hub, admission)
     assert (one.connection.user, two.connection.user) == ("ann", "bob")
     assert one.connection.session_id != two.connection.session_id
+
+
+async def test_whoever_asks_is_counted_for_the_network_that_it_comes_from(
+    hub: Hub, admission: Admission, authority: Deciding
+) -> None:
+    """By a websocket, for a ticket or for a renewal: a flood of one keeps nobody else waiting."""
+    session = (await enter(hub, admission)).connection.session_id
+    authority.gate.clear()
+    authority.asked.clear()
+    for number in range(ASKING_PER_NETWORK_MAX + 5):
+        authority.answers[f"r{number}"] = WRITE
+    flood = [
+        asyncio.create_task(asking)
+        for number in range(ASKING_PER_NETWORK_MAX + 5)
+        for asking in (
+            enter(hub, admission, token(f"e{number}"), host="192.0.2.1"),
+            admission.issue_ticket(f"i{number}", "doc", {}, "192.0.2.1"),
+            admission.renew(f"r{number}", session, "192.0.2.1"),
+        )
+    ]
+    # A renewal looks the session up first, in a thread.
+    async with deadline():
+        while len(authority.asked) < ASKING_PER_NETWORK_MAX:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    await run_ready_tasks()
+    assert len(authority.asked) == ASKING_PER_NETWORK_MAX
+    other = asyncio.create_task(enter(hub, admission, token("t"), host="198.51.100.1"))
+    await run_ready_tasks()
+    assert authority.asked[ASKING_PER_NETWORK_MAX:] == ["t"]
+    authority.gate.set()
+    async with deadline():
+        assert (await other).connection.user == "ann"
+        await asyncio.gather(*flood, return_exceptions=True)
 
 
 async def test_anonymous_sessions_end_with_their_connection(

@@ -8,7 +8,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 import websockets
-from admission_matrix import CELLS, OPEN_ROUTES
+from admin_table import METHODS
+from admission_matrix import ADMIN_ROUTES, CELLS, OPEN_ROUTES
 from admission_worlds import DOCUMENT, OTHER_DOCUMENT, WORLDS, World
 from relay_support import deadline
 
@@ -40,6 +41,65 @@ async def test_each_route_answers_each_kind_of_credential_as_the_table_says(
         code, said = await by_http(world, route, kind)
     assert code == expected, said
     assert not [secret for secret in world.secrets() if secret in said and code >= 300]
+
+
+@pytest.mark.parametrize("mode", WORLDS)
+async def test_every_admin_route_answers_each_kind_of_credential_alike(
+    worlds: dict[str, World], mode: str
+) -> None:
+    """What is not known of a route is not told either: one answer for all of them."""
+    world = worlds[mode]
+    kinds = {kind: code for found, route, kind, code in CELLS if (found, route) == (mode, "admin")}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for kind, code in kinds.items():
+            for route, found in ADMIN_ROUTES.items():
+                method, path = route.split(" ")
+                response = await client.request(
+                    method, world.url() + path, headers=authorization(world, kind)
+                )
+                expected = found if code == 200 else code
+                assert response.status_code == expected, (route, kind, response.text)
+                assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("mode", WORLDS)
+async def test_without_admin_routes_every_one_is_as_an_unknown_path(
+    worlds: dict[str, World], mode: str
+) -> None:
+    """Byte for byte, for every method and kind of credential, on the wire."""
+    world = worlds[mode]
+    kinds = [kind for found, route, kind, _ in CELLS if (found, route) == (mode, "admin-off")]
+    async with httpx.AsyncClient(trust_env=False) as client:
+
+        async def asked(method: str, path: str) -> Told:
+            headers = authorization(world, kind)
+            return told(await client.request(method, world.url("off") + path, headers=headers))
+
+        for kind in kinds:
+            for route in ADMIN_ROUTES:
+                own_method, path = route.split(" ")
+                for method in METHODS if kind == "admin" else (own_method,):
+                    assert await asked(method, path) == await asked(method, "/nowhere"), (
+                        kind,
+                        route,
+                    )
+
+
+Told = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+
+def told(response: httpx.Response) -> Told:
+    headers = [each for each in response.headers.raw if each[0].lower() != b"date"]
+    return response.status_code, headers, response.content
+
+
+def authorization(world: World, kind: str) -> list[tuple[str, str]]:
+    """What HTTP shows of that kind."""
+    credential = shown(world, kind)
+    if kind == "admin" and is_anonymous(world):
+        credential = world.admin_token
+    headers = [("Authorization", f"Bearer {credential}")] if kind != "none" else []
+    return headers * 2 if kind == "several" else headers
 
 
 @pytest.mark.parametrize("path", OPEN_ROUTES)
@@ -122,12 +182,7 @@ async def by_http(world: World, route: str, kind: str) -> tuple[int, str]:
         path = f"/auth/session/{issued['session']}"
     elif route.startswith("admin"):
         method, path = "GET", "/admin/sessions"
-    credential = shown(world, kind)
-    if kind == "admin" and is_anonymous(world):
-        credential = world.admin_token
-    headers = [("Authorization", f"Bearer {credential}")] if kind != "none" else []
-    if kind == "several":
-        headers *= 2
+    headers = authorization(world, kind)
     async with httpx.AsyncClient(trust_env=False) as client:
         response = await client.request(method, world.url(name) + path, headers=headers)
     if route != "admin-off":

@@ -183,6 +183,7 @@ async def test_large_answers_wait_while_others_are_not_read(
         assert cem.messages() == [wire.SyncStep2(b"\x00\x00")]
         assert len(ann.frames()) == 1
         ann.connection.note_sent(0.0, 2000)
+        await asyncio.sleep(0)
         (answer,) = ben.messages()
         assert isinstance(answer, wire.SyncStep2)
         assert text_of(answer.update) == "x" * 2000
@@ -207,7 +208,31 @@ async def test_one_who_leaves_without_reading_gives_its_place_to_the_next(
         hub.dismiss(ben.connection)
         ann.leave()
         hub.dismiss(ann.connection)
+        await asyncio.sleep(0)
         assert len(cem.frames()) == 1
+
+
+async def test_answers_that_take_long_leave_time_to_others_and_are_made_in_the_end(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P6: what is asked for without end takes its share of the time, and no more."""
+    monkeypatch.setattr(live_room_module, "ORDINARY_MESSAGE_BYTES", 100)
+    answers = Answers()
+    async with Bounded(store, answers=answers) as hub:
+        async with AsgiSocket.open(hub, "large") as writer:
+            writer.send_update(text_update("x" * 2000))
+            await writer.wait_text("x" * 2000)
+        ann = await Member.join(hub, "large")
+        ann.frames()
+        # As if one had just taken so long that the next has to wait a moment.
+        answers.note_took(0.3, asyncio.get_running_loop().time())
+        ann.send(STEP_1)
+        assert ann.frames() == []
+        assert ann.connection.must_wait
+        await ann.connection.wait_ready()
+        (answer,) = ann.messages()
+        assert isinstance(answer, wire.SyncStep2)
+        assert answers.may_make(asyncio.get_running_loop().time())
 
 
 # ---- how often ----------------------------------------------------------------------------------

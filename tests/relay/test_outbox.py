@@ -27,10 +27,10 @@ def popped(outbox: Outbox) -> list[bytes]:
 def test_frames_come_out_in_the_order_they_went_in() -> None:
     outbox = Outbox()
     assert outbox.pop() is None
-    outbox.push(b"1")
-    outbox.push_update(b"2", never)
-    outbox.push_awareness(b"3")
-    outbox.push(b"4")
+    outbox.push(b"1", 0.0)
+    outbox.push_update(b"2", never, 0.0)
+    outbox.push_awareness(b"3", 0.0)
+    outbox.push(b"4", 0.0)
     assert len(outbox) == 4
     assert popped(outbox) == [b"1", b"2", b"3", b"4"]
     assert len(outbox) == 0
@@ -40,13 +40,13 @@ def test_frames_come_out_in_the_order_they_went_in() -> None:
 def test_the_queue_collapses_at_the_bound_of_frames() -> None:
     outbox = Outbox()
     for number in range(OUTBOX_FRAMES_MAX - 1):
-        outbox.push_update(b"%d" % number, never)
+        outbox.push_update(b"%d" % number, never, 0.0)
     assert not outbox.is_full
-    outbox.push_update(b"last", lambda: b"state with last")
+    outbox.push_update(b"last", lambda: b"state with last", 0.0)
     assert outbox.is_full
     assert outbox.collapses == 1
     for _ in range(10):
-        outbox.push_update(b"left out", never)
+        outbox.push_update(b"left out", never, 0.0)
     assert len(outbox) == OUTBOX_FRAMES_MAX
     assert popped(outbox)[-1] == b"last"
     assert outbox.take_resync() == (b"state with last", frozenset())
@@ -54,11 +54,11 @@ def test_the_queue_collapses_at_the_bound_of_frames() -> None:
 
 def test_the_queue_collapses_at_the_bound_of_bytes() -> None:
     outbox = Outbox()
-    outbox.push_update(bytes(OUTBOX_BYTES_MAX - 1), never)
+    outbox.push_update(bytes(OUTBOX_BYTES_MAX - 1), never, 0.0)
     assert not outbox.is_full
-    outbox.push_update(b"x", lambda: b"state")
+    outbox.push_update(b"x", lambda: b"state", 0.0)
     assert outbox.is_full
-    outbox.push_update(bytes(OUTBOX_BYTES_MAX), never)
+    outbox.push_update(bytes(OUTBOX_BYTES_MAX), never, 0.0)
     assert len(outbox) == 2
     assert outbox.collapses == 1
 
@@ -66,37 +66,37 @@ def test_the_queue_collapses_at_the_bound_of_bytes() -> None:
 def test_once_collapsed_updates_are_left_out_until_the_resync_is_taken() -> None:
     """Between what was queued and a later update there would be a gap."""
     outbox = Outbox()
-    outbox.push_update(bytes(OUTBOX_BYTES_MAX), lambda: b"state")
+    outbox.push_update(bytes(OUTBOX_BYTES_MAX), lambda: b"state", 0.0)
     assert outbox.pop() is not None
     assert not outbox.is_full
-    outbox.push_update(b"left out", never)
+    outbox.push_update(b"left out", never, 0.0)
     assert outbox.pop() is None
     assert outbox.take_resync() == (b"state", frozenset())
     assert outbox.take_resync() == (None, frozenset())
-    outbox.push_update(b"again", never)
+    outbox.push_update(b"again", never, 0.0)
     assert popped(outbox) == [b"again"]
 
 
 def test_replies_still_fit_when_the_queue_is_full() -> None:
     outbox = Outbox()
-    outbox.push_update(bytes(OUTBOX_BYTES_MAX), lambda: b"state")
-    outbox.push(b"reply")
+    outbox.push_update(bytes(OUTBOX_BYTES_MAX), lambda: b"state", 0.0)
+    outbox.push(b"reply", 0.0)
     assert popped(outbox)[-1] == b"reply"
 
 
 def test_a_queue_that_replies_have_filled_collapses_at_the_next_update() -> None:
     outbox = Outbox()
-    outbox.push(bytes(OUTBOX_BYTES_MAX))
-    outbox.push_update(b"one", lambda: b"state with one")
-    outbox.push_update(b"two", never)
+    outbox.push(bytes(OUTBOX_BYTES_MAX), 0.0)
+    outbox.push_update(b"one", lambda: b"state with one", 0.0)
+    outbox.push_update(b"two", never, 0.0)
     assert popped(outbox)[1:] == [b"one"]
     assert outbox.take_resync() == (b"state with one", frozenset())
 
 
 def test_awareness_is_left_out_of_a_full_or_collapsed_queue_and_noted() -> None:
     outbox = Outbox()
-    outbox.push(bytes(OUTBOX_BYTES_MAX))
-    assert not outbox.push_awareness(b"news")
+    outbox.push(bytes(OUTBOX_BYTES_MAX), 0.0)
+    assert not outbox.push_awareness(b"news", 0.0)
     outbox.leave_out_awareness([1, 2])
     outbox.leave_out_awareness([2, 3])
     assert len(outbox) == 1
@@ -105,32 +105,32 @@ def test_awareness_is_left_out_of_a_full_or_collapsed_queue_and_noted() -> None:
     assert outbox.take_resync() == (None, frozenset())
 
     outbox.clear()
-    outbox.push_update(bytes(OUTBOX_BYTES_MAX), lambda: b"state")
+    outbox.push_update(bytes(OUTBOX_BYTES_MAX), lambda: b"state", 0.0)
     outbox.pop()
-    assert not outbox.push_awareness(b"news")
+    assert not outbox.push_awareness(b"news", 0.0)
     assert len(outbox) == 0
     assert outbox.take_resync() == (b"state", frozenset())
 
 
 def test_one_awareness_message_is_queued_however_often_a_cursor_moves() -> None:
     outbox = Outbox()
-    assert outbox.push_awareness(b"first")
+    assert outbox.push_awareness(b"first", 0.0)
     for _ in range(100):
-        assert not outbox.push_awareness(b"moved")
+        assert not outbox.push_awareness(b"moved", 0.0)
         outbox.leave_out_awareness([1])
-    outbox.push(b"reply")
+    outbox.push(b"reply", 0.0)
     assert popped(outbox) == [b"first", b"reply"]
     # What comes now must not overtake what was left out.
-    assert not outbox.push_awareness(b"moved")
+    assert not outbox.push_awareness(b"moved", 0.0)
     assert outbox.take_resync() == (None, {1})
-    assert outbox.push_awareness(b"later")
+    assert outbox.push_awareness(b"later", 0.0)
     assert outbox.pop() == b"later"
-    assert outbox.push_awareness(b"last")
+    assert outbox.push_awareness(b"last", 0.0)
 
 
 def test_clear_drops_everything() -> None:
     outbox = Outbox()
-    outbox.push_update(bytes(OUTBOX_BYTES_MAX), lambda: b"state")
+    outbox.push_update(bytes(OUTBOX_BYTES_MAX), lambda: b"state", 0.0)
     outbox.leave_out_awareness([1])
     outbox.clear()
     assert not outbox.is_full
@@ -165,7 +165,7 @@ class Reader:
         edit()
         self.server.unobserve(watching)
         for update in made:
-            self.outbox.push_update(update, self.server.get_state)
+            self.outbox.push_update(update, self.server.get_state, 0.0)
 
     def read(self, count: int) -> None:
         """Read frames; then do as the writing task does when the queue is empty."""

@@ -5,7 +5,7 @@ import base64
 import contextlib
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ async def test_bad_input_is_closed_with_its_code_reason_and_a_line_in_the_log(
     assert found == code
     assert told.startswith(reason)
     assert told
-    entry = await asyncio.to_thread(server.wait_log, lambda entry: entry.get("document") == name)
+    entry = await asyncio.to_thread(server.wait_log, ended_in(name))
     assert (entry["event"], entry["level"]) == ("connection closed", "warning")
     assert (entry["code"], entry["reason"], entry["peer"]) == (code, told, peer)
     assert entry["connection"] > 0
@@ -142,6 +142,11 @@ async def test_what_happens_to_others_is_no_harm_to_a_sound_document(
         assert text_of(message.update) == SECRET
 
 
+def ended_in(document: str) -> Callable[[dict[str, Any]], bool]:
+    """The line of the log about how a connection to a document ended."""
+    return lambda entry: entry.get("document") == document and "code" in entry
+
+
 def header_of(length: int) -> bytes:
     """The head of a binary frame, masked with zeros."""
     return b"\x82\xff" + length.to_bytes(8, "big") + bytes(4)
@@ -153,7 +158,7 @@ async def test_a_frame_over_the_bound_is_refused_at_its_header(server: ServerPro
         socket.transport.write(header_of(FRAME_BYTES_MAX + 1) + b"\x00\x02")
         code, reason = await closed(socket)
         assert (code, "64 MiB" in reason) == (4413, True)
-    entry = await asyncio.to_thread(server.wait_log, lambda e: e.get("document") == "too-big")
+    entry = await asyncio.to_thread(server.wait_log, ended_in("too-big"))
     assert (entry["code"], entry["level"], entry["reason"]) == (4413, "warning", reason)
 
 
@@ -185,7 +190,7 @@ async def test_text_that_is_not_utf8_is_closed_as_the_rfc_says(server: ServerPro
         await socket.recv()
         socket.transport.write(b"\x81\x82" + bytes(4) + b"\xff\xfe")
         assert (await closed(socket))[0] == 1007
-    entry = await asyncio.to_thread(server.wait_log, lambda e: e.get("document") == "no-utf8")
+    entry = await asyncio.to_thread(server.wait_log, ended_in("no-utf8"))
     assert (entry["code"], entry["level"]) == (1007, "warning")
 
 
