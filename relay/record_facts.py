@@ -1,6 +1,6 @@
-"""What is told of a session and of a quarantined update: the same by commands and routes. Pure."""
+"""What is told of stored records: the same by commands and routes. Pure."""
 
-from yjs_store import QuarantineEntry, Session, SessionStatus
+from yjs_store import AuditRecord, QuarantineEntry, Session, SessionStatus, SetAside
 
 
 def session_facts(session: Session, now_ms: int) -> dict[str, object]:
@@ -31,6 +31,30 @@ def entry_facts(entry: QuarantineEntry) -> dict[str, object]:
         "byte_length": entry.byte_length,
         "sha256": entry.hash.hex(),
         "problem": entry.problem,
+    }
+
+
+def set_aside_facts(aside: SetAside) -> dict[str, object]:
+    """Return the facts of what was set aside, for JSON."""
+    return {
+        "number": aside.document_id,
+        "document": aside.name,
+        "reason": aside.reason,
+        "set_aside_ms": aside.set_aside_ms,
+    }
+
+
+def act_facts(act: AuditRecord) -> dict[str, object]:
+    """Return the facts of what an operator did, for JSON."""
+    return {
+        "number": act.number,
+        "at_ms": act.at_ms,
+        "by": act.by,
+        "action": act.action,
+        "document": act.document,
+        "dry_run": act.is_dry_run,
+        "result": act.result,
+        "facts": act.facts,
     }
 
 

@@ -1,0 +1,1 @@
+"""The debug endpoint: what is stored and how it fares, for people and programs; read only."""

@@ -1,0 +1,1 @@
+"""Makes the descriptions that are made of the code."""
