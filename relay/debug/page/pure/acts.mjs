@@ -1,0 +1,128 @@
+// What an operator may do, and how each act is put to them before it is done. Pure.
+
+import { asSegment, visibleText } from "./names.mjs";
+
+const DOCUMENT_ACTS = {
+  compact: {
+    label: "Compact",
+    title: "Fold the journal into a snapshot",
+    says: "A new snapshot is made, compared with its source and published; then the rows that it holds are removed. No content changes. The breaker starts afresh.",
+  },
+  load: {
+    label: "Load",
+    title: "Load it into memory",
+    says: "It is read and verified now, so that the next client does not wait for that.",
+    when: (document) => document.live === null,
+  },
+  unload: {
+    label: "Unload",
+    title: "Drop it from memory",
+    says: "Its clients are closed with a transient code and come back by themselves. What is not saved yet is saved first.",
+    when: (document) => document.live !== null,
+  },
+  "read-only": {
+    label: "Make read-only",
+    title: "Let nobody write to it",
+    says: "Edits are refused until it is lifted. Clients stay connected, and send what they have when it is lifted.",
+    when: (document) => document.read_only === null,
+    asksWhy: true,
+  },
+  writable: {
+    label: "Make writable",
+    title: "Let clients write to it again",
+    says: "Clients are asked for what they typed meanwhile, and it is stored.",
+    when: (document) => document.read_only !== null,
+  },
+  delete: {
+    label: "Delete…",
+    title: "Delete it",
+    says: "Its content is removed and cannot be brought back. A tombstone stays, which keeps old clients from bringing it back unnoticed.",
+    when: (document) => document.deleted_ms === null,
+    isGrave: true,
+    asksName: true,
+  },
+  forget: {
+    label: "Forget…",
+    title: "Forget its tombstone",
+    says: "Nothing tells any more that it was deleted. A client that still has it brings it back when it connects.",
+    when: (document) => document.deleted_ms !== null,
+    isGrave: true,
+    asksName: true,
+  },
+};
+
+const STORE_ACTS = {
+  "compact-due": {
+    path: "/admin/compact-due",
+    label: "Compact what is due",
+    title: "Compact every document that is due",
+    says: "Documents whose checkpoint is due get it now, one after the other.",
+  },
+  "truncate-wal": {
+    path: "/admin/store/truncate-wal",
+    label: "Truncate the WAL",
+    title: "Write the WAL into the database file",
+    says: "SQLite's WAL is written back and cut to nothing. Commits wait meanwhile.",
+  },
+  vacuum: {
+    path: "/admin/store/vacuum",
+    label: "Vacuum…",
+    title: "Write the database file anew",
+    says: "The file is copied without its free pages, which takes that much room on the disk again for a while. Every write waits meanwhile.",
+    isGrave: true,
+  },
+  "read-only": {
+    path: "/admin/store/read-only",
+    label: "Make read-only…",
+    title: "Let nobody write to any document",
+    says: "Every edit is refused until it is lifted. Clients stay connected, and send what they have when it is lifted.",
+    when: (storage) => storage.read_only === null,
+    isGrave: true,
+    asksWhy: true,
+  },
+  writable: {
+    path: "/admin/store/writable",
+    label: "Make writable",
+    title: "Let clients write again",
+    says: "Clients are asked for what they typed meanwhile, and it is stored.",
+    when: (storage) => storage.read_only !== null,
+  },
+};
+
+/** The acts that make sense for a document now: [{id, path, document, label, title, says, …}]. */
+export function documentActs(document) {
+  return sensible(DOCUMENT_ACTS, document).map((act) => ({
+    ...act,
+    path: `/admin/documents/${asSegment(document.name)}/${act.id}`,
+    document: document.name,
+  }));
+}
+
+/** The same for the store. */
+export function storeActs(storage) {
+  return sensible(STORE_ACTS, storage).map((act) => ({ ...act, document: null }));
+}
+
+function sensible(acts, subject) {
+  return Object.entries(acts)
+    .map(([id, act]) => ({ id, isGrave: false, asksName: false, asksWhy: false, ...act }))
+    .filter((act) => act.when?.(subject) ?? true);
+}
+
+/** What a dry run says would come: {isNothing, text}. */
+export function previewSays(act, preview) {
+  if (preview.result === "noop")
+    return { isNothing: true, text: "There is nothing to do: it would change nothing." };
+  const what = preview.result.replace(/^would_/, "").replaceAll("_", " ");
+  return {
+    isNothing: false,
+    text: `This would ${what}${act.document === null ? "" : ` ${visibleText(act.document)}`}.`,
+  };
+}
+
+/** What came of it. */
+export function resultSays(act, answer) {
+  const what = String(answer.result ?? "done").replaceAll("_", " ");
+  if (answer.result === "noop") return `${act.title}: there was nothing to do.`;
+  return `${act.title}: ${what}.`;
+}
