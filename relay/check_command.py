@@ -4,18 +4,13 @@ import asyncio
 import dataclasses
 import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import click
 
-from relay.store_options import (
-    EXIT_DAMAGED,
-    EXIT_INTERRUPTED,
-    Unreadable,
-    store_options,
-    store_url,
-)
+from relay.commands.progress import progress
+from relay.exit_codes import ExitCode
+from relay.store_options import Unreadable, store_options, store_url
 from relay.terminal import printable
 from yjs_store import (
     CheckDepth,
@@ -47,6 +42,10 @@ def check(
     It may be in use meanwhile. Every stored byte is verified, and every update decoded.
 
     \b
+    yjs-relay check
+    yjs-relay check notes/today --json
+
+    \b
     Exit status: 0 all is sound, 1 something is damaged, 2 wrong usage,
     3 the store cannot be read, 130 interrupted.
     """
@@ -60,9 +59,9 @@ def check(
     except KeyboardInterrupt:
         # By itself it would end with 1, which says that something is damaged.
         click.echo("Interrupted: not everything was checked.", err=True)
-        raise SystemExit(EXIT_INTERRUPTED) from None
+        raise SystemExit(ExitCode.INTERRUPTED) from None
     found.sum_up(plan)
-    raise SystemExit(EXIT_DAMAGED if found.problems else 0)
+    raise SystemExit(ExitCode.NO if found.problems else ExitCode.DONE)
 
 
 def _depth(quick: bool, independent: bool) -> CheckDepth:
@@ -78,14 +77,9 @@ def _depth(quick: bool, independent: bool) -> CheckDepth:
 
 
 def _run_with_progress(plan: CheckPlan, depth: CheckDepth, found: "_Findings") -> None:
-    with click.progressbar(
-        length=max(plan.byte_length, 1),
-        label="Checking",
-        file=sys.stderr,
-        hidden=not sys.stderr.isatty(),
-    ) as bar:
+    with progress("Checking", plan.byte_length) as done:
         for checked in run_check(plan, depth):
-            bar.update(checked.byte_length)
+            done(checked.byte_length)
             found.take(checked)
 
 

@@ -9,12 +9,29 @@ import click
 
 from relay.check_command import check
 from relay.client import ClientError, follow_document, send_text
+from relay.commands.acting import (
+    compact,
+    delete,
+    forget,
+    load,
+    read_only,
+    truncate_wal,
+    unload,
+    vacuum,
+)
+from relay.commands.audit import audit
+from relay.commands.completion import completion
+from relay.commands.export import export, import_
+from relay.commands.health import health
+from relay.commands.looking import documents, info, show
+from relay.commands.watch import watch
 from relay.config import Settings, load_settings
 from relay.errors import ConfigError
-from relay.log import configure_logging
+from relay.log import command_logging, configure_logging
 from relay.quarantine_commands import quarantine
 from relay.salvage_commands import salvage, set_aside
 from relay.server import serve as run_server
+from relay.service_manager import this_service_manager
 from relay.session_commands import sessions
 from relay.token_commands import token
 from yjs_store import StoreUnusable, raise_stack
@@ -29,11 +46,37 @@ else:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="yjs-relay")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """A Yjs document server that does not lose words."""
+    context.with_resource(command_logging())
 
 
-for command in (check, quarantine, salvage, sessions, set_aside, token):
+for command in (
+    audit,
+    check,
+    compact,
+    completion,
+    delete,
+    documents,
+    export,
+    forget,
+    health,
+    import_,
+    info,
+    load,
+    quarantine,
+    read_only,
+    salvage,
+    sessions,
+    set_aside,
+    show,
+    token,
+    truncate_wal,
+    unload,
+    vacuum,
+    watch,
+):
     main.add_command(command)
 
 
@@ -65,6 +108,13 @@ def serve(config: Path | None, **options: Any) -> None:
     """Serve documents to Yjs editors until SIGTERM or Ctrl-C.
 
     Each option is also an environment variable, YJS_RELAY_…, and a key of the TOML file.
+
+    \b
+    yjs-relay serve --port 1234 --store sqlite:////var/lib/yjs-relay/relay.db
+    YJS_RELAY_AUTH=token yjs-relay serve --config relay.toml
+
+    \b
+    Exit status: 0 everything accepted is durable, 1 not so or it cannot start, 2 wrong usage.
     """
     try:
         given = {name: value for name, value in options.items() if value is not None}
@@ -72,7 +122,7 @@ def serve(config: Path | None, **options: Any) -> None:
         configure_logging(settings.log_level, settings.log_format)
         raise_stack()
         with asyncio.Runner(loop_factory=_loop_factory) as runner:
-            code = runner.run(run_server(settings, _announce))
+            code = runner.run(run_server(settings, _announce, this_service_manager()))
     except (ConfigError, StoreUnusable) as error:
         raise click.ClickException(str(error)) from error
     raise SystemExit(code)
@@ -106,6 +156,9 @@ def connect(
     \b
     yjs-relay connect ws://127.0.0.1:1234 my-notes
     yjs-relay connect ws://127.0.0.1:1234 my-notes --send "hello "
+
+    \b
+    Exit status: 0 done, 1 it cannot be reached or the server closed the connection, 2 wrong usage.
     """
     if token is not None and token_file is not None:
         raise click.UsageError("give --token or --token-file, not both")

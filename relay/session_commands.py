@@ -4,20 +4,17 @@ import asyncio
 import json
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from typing import NoReturn
 
 import click
 
-from relay.record_facts import session_facts, status_of
-from relay.store_options import Unreadable, store_options, store_url
+from relay.commands.place import Place, ending_as_errors_say, json_option, place_options
+from relay.commands.records import Facts, pages, whole
+from relay.commands.remote import Refused, segment
+from relay.exit_codes import ExitCode
+from relay.record_facts import session_facts
 from relay.terminal import printable, shown_time, table
-from yjs_store import (
-    Revocation,
-    Session,
-    StoreError,
-    read_sessions,
-    revoke_sessions,
-)
+from yjs_store import Revocation, read_sessions, revoke_sessions
 
 _HEADINGS = (
     "SESSION",
@@ -37,51 +34,60 @@ def sessions() -> None:
 
 
 @sessions.command("list")
-@store_options
+@place_options
 @click.option("--user", help="Only those of this user.")
 @click.option("--document", help="Only those of this document.")
 @click.option("--ended", "with_ended", is_flag=True, help="Those that are over, too.")
-@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON per session.")
+@json_option("a line for each session")
 def list_sessions(
-    store: str | None,
-    config: Path | None,
-    user: str | None,
-    document: str | None,
-    with_ended: bool,
-    as_json: bool,
+    place: Place, user: str | None, document: str | None, with_ended: bool, as_json: bool
 ) -> None:
     """List who is admitted to which document, and until when. Changes nothing.
 
-    A session that is over is kept for a week.
+    A session that is over is kept for a week. The server may run.
 
     \b
-    Exit status: 0 done, 2 wrong usage, 3 the store cannot be read.
+    yjs-relay sessions list --user ann
+    yjs-relay sessions list --json --url http://127.0.0.1:1234 --token-file admin-token
+
+    \b
+    Exit status: 0 done, 1 the server says no, 2 wrong usage, 3 the store cannot be read or the
+    server reached.
     """
-    url, now_ms = store_url(store, config), _now_ms()
-    try:
-        found = asyncio.run(
-            read_sessions(url, now_ms, user=user, document=document, with_ended=with_ended)
-        )
-    except StoreError as error:
-        raise Unreadable(printable(str(error))) from error
+    with ending_as_errors_say():
+        found = _find(place, user, document, with_ended=with_ended)
     if as_json:
-        for session in found:
-            click.echo(json.dumps(session_facts(session, now_ms)))
+        for facts in found:
+            click.echo(json.dumps(facts))
     elif found:
-        for line in table([_HEADINGS, *(_row_of(session, now_ms) for session in found)]):
+        for line in table([_HEADINGS, *map(_row_of, found)]):
             click.echo(line)
+
+
+def _find(
+    place: Place, user: str | None, document: str | None, *, with_ended: bool = False
+) -> list[Facts]:
+    """Return the facts of the sessions that fit."""
+    if place.is_server:
+        with place.server() as server:
+            asked = {"user": user, "document": document, "ended": 1 if with_ended else None}
+            return pages(server, "/admin/sessions", "sessions", "session", asked)
+    url, now_ms = place.store_url(), _now_ms()
+    found = asyncio.run(
+        read_sessions(url, now_ms, user=user, document=document, with_ended=with_ended)
+    )
+    return [session_facts(session, now_ms) for session in found]
 
 
 @sessions.command("revoke")
 @click.argument("session", required=False)
-@store_options
+@place_options
 @click.option("--user", help="All sessions of this user.")
 @click.option("--document", help="All sessions of this document.")
-@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON.")
+@json_option("what came of it")
 def revoke(
     session: str | None,
-    store: str | None,
-    config: Path | None,
+    place: Place,
     user: str | None,
     document: str | None,
     as_json: bool,
@@ -92,23 +98,59 @@ def revoke(
     that they send later is stored.
 
     \b
+    yjs-relay sessions revoke --user ann --document notes/today
+    yjs-relay sessions revoke 5d41402a --url http://127.0.0.1:1234 --token-file admin-token
+
+    \b
     Exit status: 0 done, 1 nothing fits or the server has not confirmed it, 2 wrong usage,
-    3 the store cannot be read or written.
+    3 the store cannot be read or written, or the server reached.
     """
     if session is None and user is None and document is None:
         raise click.UsageError("say whose: SESSION, --user or --document")
-    url = store_url(store, config)
-    try:
+    if place.is_server:
+        _revoke_by_server(place, session, user, document, as_json)
+    with ending_as_errors_say():
         done = asyncio.run(
-            revoke_sessions(url, _now_ms(), session_id=session, user=user, document=document)
+            revoke_sessions(
+                place.store_url(), _now_ms(), session_id=session, user=user, document=document
+            )
         )
-    except StoreError as error:
-        raise Unreadable(printable(str(error))) from error
     if as_json:
         click.echo(json.dumps(_facts_of_revocation(done)))
     else:
         _say(done)
-    raise SystemExit(0 if done.sessions and not done.unconfirmed else 1)
+    is_done = done.sessions and not done.unconfirmed
+    raise SystemExit(ExitCode.DONE if is_done else ExitCode.NO)
+
+
+def _revoke_by_server(
+    place: Place, session: str | None, user: str | None, document: str | None, as_json: bool
+) -> NoReturn:
+    """Have a running server end them: it has closed their sockets when it answers."""
+    found = [
+        str(facts["session"])
+        for facts in _find(place, user, document)
+        if session in (None, facts["session"])
+    ]
+    revoked: list[str] = []
+    with place.server() as server:
+        for each in found:
+            try:
+                done = server.post(f"/admin/sessions/{segment(each)}/revoke")
+                if done.get("result") == "revoked":
+                    revoked.append(each)
+            except Refused as error:
+                # Over since it was listed.
+                if error.word != "not_found":
+                    raise
+    if as_json:
+        click.echo(json.dumps({"revoked": revoked, "has_server": True, "unconfirmed": []}))
+    else:
+        for each in revoked:
+            click.echo(f"revoked  {printable(each)}")
+        if not revoked:
+            click.echo("Nothing was revoked: no active session fits.", err=True)
+    raise SystemExit(ExitCode.DONE if revoked else ExitCode.NO)
 
 
 def _say(done: Revocation) -> None:
@@ -128,16 +170,14 @@ def _say(done: Revocation) -> None:
         click.echo("The server has closed what they had open.")
 
 
-def _row_of(session: Session, now_ms: int) -> Sequence[str]:
+def _row_of(facts: Facts) -> Sequence[str]:
+    details = facts["details"]
+    assert isinstance(details, dict), "it says more about the client"
     return (
-        session.session_id,
-        session.user,
-        session.document,
-        session.permission.value,
-        status_of(session, now_ms),
-        shown_time(session.created_ms),
-        shown_time(session.expires_ms),
-        ", ".join(f"{what}: {text}" for what, text in session.details.items()),
+        *(str(facts[name]) for name in ("session", "user", "document", "permission", "status")),
+        shown_time(whole(facts["created_ms"])),
+        shown_time(whole(facts["expires_ms"])),
+        ", ".join(f"{what}: {text}" for what, text in details.items()),
     )
 
 

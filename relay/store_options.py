@@ -7,10 +7,7 @@ import click
 
 from relay.config import load_settings
 from relay.errors import ConfigError
-
-EXIT_DAMAGED = 1
-EXIT_UNREADABLE = 3
-EXIT_INTERRUPTED = 130
+from relay.exit_codes import ExitCode
 
 
 def store_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -39,4 +36,4 @@ def store_url(store: str | None, config: Path | None) -> str:
 class Unreadable(click.ClickException):
     """Ends a command whose store cannot be opened or read."""
 
-    exit_code = EXIT_UNREADABLE
+    exit_code = ExitCode.UNREACHABLE

@@ -8,6 +8,7 @@ from relay.auth.credentials import credential_hash
 from relay.auth.grants import check_user
 from relay.auth.scope import Scope, ScopeRefused
 from relay.clock import make_secret
+from relay.commands.place import json_option
 from yjs_store import Permission
 
 
@@ -25,13 +26,17 @@ def token() -> None:
     default=Permission.WRITE.value,
     show_default=True,
 )
-def new(user: str, documents: tuple[str, ...], permission: str) -> None:
+@json_option("the entry and the token itself")
+def new(user: str, documents: tuple[str, ...], permission: str, as_json: bool) -> None:
     """Print a new token for USER, and the entry for the token file, which has only its hash.
 
     DOCUMENT is a name, a prefix (notes/*) or * for all.
 
     \b
     yjs-relay token new ann todo 'notes/*' >>tokens.toml
+
+    \b
+    Exit status: 0 done, 2 wrong usage.
     """
     try:
         check_user(user)
@@ -39,6 +44,15 @@ def new(user: str, documents: tuple[str, ...], permission: str) -> None:
     except (ScopeRefused, ValueError) as error:
         raise click.UsageError(str(error)) from error
     secret = make_secret()
+    if as_json:
+        entry = {
+            "user": user,
+            "token_sha256": credential_hash(secret).hex(),
+            "documents": list(documents),
+            "permission": permission,
+        }
+        click.echo(json.dumps({"token": secret, "entry": entry}))
+        return
     # To the terminal, so that the entry alone goes into a file.
     click.echo(f"The token, which is shown only now: {secret}", err=True)
     click.echo("[[tokens]]")

@@ -117,7 +117,11 @@ def test_salvage_does_not_take_a_store_from_a_server(store: Path, tmp_path: Path
 
     code, complaint = asyncio.run(salvage_meanwhile())
     assert code == 3
-    assert complaint == f"Error: {store} is open in another process\n"
+    assert (
+        complaint
+        == f"Error: {store} is open in another process: "
+        + "stop the server, or let it do this by --url\n"
+    )
 
 
 def test_a_document_of_which_nothing_is_left_makes_room_when_that_is_wanted(
@@ -185,7 +189,8 @@ def test_salvage_says_that_a_decoder_ends_of_what_is_stored(store: Path, tmp_pat
     done = run("salvage", "one", "--unverified", "--apply", "--store", url, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr == (
-        "Error: one has an update that ends the process that decodes it; nothing was changed\n"
+        "Error: one has an update that ends the process that decodes it (the salvage process ended"
+        " with SIGSEGV); nothing was changed\n"
     )
     assert run("salvage", "one", "--store", url, cwd=tmp_path).returncode == 0
 

@@ -1,0 +1,1 @@
+"""The commands that show a store and act on it, closed or under a running server."""
