@@ -6,15 +6,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from relay.admin import admin_routes
+from relay.admin.routes import admin_routes
 from relay.admin_gate import AdminGate
 from relay.admission import Admission
 from relay.auth.origins import Origins
 from relay.auth_routes import auth_routes
 from relay.clock import now_ms
+from relay.debug.page_routes import page_routes
+from relay.debug.routes import DebugRoutes
 from relay.endpoint import WebsocketEndpoint
 from relay.hub import Hub
-from yjs_store import Store, Trouble
+from relay.readiness import readiness
+from yjs_store import Store
 
 
 def create_app(
@@ -23,34 +26,29 @@ def create_app(
     admission: Admission,
     origins: Origins,
     admin: AdminGate | None = None,
+    debug: DebugRoutes | None = None,
 ) -> ASGIApp:
     """Return the application; the caller opens and closes what it is given.
 
-    Without ``admin`` there are no admin routes, whoever asks.
+    Without ``admin`` there are no admin routes, whoever asks. ``debug`` are the routes that are
+    only looked at.
     """
 
     async def live(_: Request) -> Response:
         return JSONResponse({"status": "live"})
 
     async def ready(_: Request) -> Response:
-        # Anybody may ask: kinds of trouble, but no names and no reasons.
-        troubles = list(dict.fromkeys(each.trouble for each in store.degradations()))
-        if hub.is_draining:
-            return JSONResponse({"status": "draining"}, status_code=503)
-        if Trouble.STORAGE in troubles:
-            return JSONResponse({"status": "storage failing"}, status_code=503)
-        if troubles:
-            # It serves, and safely; somebody should look.
-            because = [trouble.value for trouble in troubles]
-            return JSONResponse({"status": "degraded", "because": because})
-        return JSONResponse({"status": "ready"})
+        troubles = [each.trouble for each in store.degradations()]
+        found = readiness(troubles, is_draining=hub.is_draining)
+        return JSONResponse(found.as_json(), 200 if found.is_ready else 503)
 
     http = Starlette(
         routes=[
             Route("/health/live", live),
             Route("/health/ready", ready),
             *auth_routes(admission, origins, now_ms),
-            *([] if admin is None else admin_routes(admin, store)),
+            *page_routes(),
+            *([] if admin is None else admin_routes(admin, store, hub)),
         ]
     )
     # It would send whoever asks, with a credential perhaps, to the host that the request names.
@@ -58,8 +56,13 @@ def create_app(
     websocket = WebsocketEndpoint(hub, admission, origins)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        # Every websocket path is a document or is refused with a reason, so there is nothing to
-        # route; a router would turn some away before they could be told why.
-        await (websocket if scope["type"] == "websocket" else http)(scope, receive, send)
+        if scope["type"] == "websocket":
+            # Every websocket path is a document or is refused with a reason, so there is nothing
+            # to route; a router would turn some away before they could be told why.
+            await websocket(scope, receive, send)
+        elif debug is not None and debug.serves(scope["path"]):
+            await debug(scope, receive, send)
+        else:
+            await http(scope, receive, send)
 
     return app

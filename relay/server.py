@@ -1,27 +1,36 @@
 """Runs the relay: listens, supervises the parts, drains on SIGTERM and SIGINT."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from types import FrameType
 from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
+from starlette.types import ASGIApp
 
 from relay.admission import Admission
 from relay.app import create_app
 from relay.clock import make_secret, now_ms
 from relay.config import Settings
+from relay.debug.configuration import shown_settings
+from relay.debug.process_facts import package_version
+from relay.debug.setup import make_debug_endpoint
 from relay.drain import drain
 from relay.entrance import Entrance, make_entrance
 from relay.errors import ConfigError
+from relay.front import Front
 from relay.hub import Hub
 from relay.hub_bounds import HubBounds
+from relay.limits import TICK_S
+from relay.readiness import readiness
+from relay.service_manager import ServiceManager
 from relay.transport import Transport, make_transport
 from yjs_store import CheckpointPolicy, Store, WriterSuperseded, open_store
 from yjs_store.limits import MIB
@@ -30,39 +39,109 @@ log = structlog.get_logger("relay.server")
 
 # Connections that wait to be accepted: a whole office comes back after a restart.
 _BACKLOG = 2048
+# How much more time to start is asked for at a time, where somebody would end what starts slowly.
+_STARTING_STEP_S = 20.0
 
 
-async def serve(settings: Settings, announce: Callable[[str], None]) -> int:
+async def serve(
+    settings: Settings, announce: Callable[[str], None], manager: ServiceManager | None = None
+) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code.
 
-    ``announce`` gets the URL once connections are accepted. 0 means that everything accepted
-    is durable.
+    ``announce`` gets the URL once documents are served; until then everybody hears that they
+    should come again. 0 means that everything accepted is durable.
 
     Raises:
         StoreUnusable, ConfigError: it cannot start; the text says why.
     """
     _check_keeps(settings.store)
     transport = make_transport(settings)
-    policy = CheckpointPolicy(rows_max=settings.checkpoint_rows)
+    manager = manager or ServiceManager(None)
     listener = _listen(settings.host, settings.port)
     try:
         entrance = make_entrance(settings, listener.getsockname()[0])
-        scrub_bytes_per_s = settings.scrub_mib_per_s * MIB
-        async with open_store(
-            settings.store, policy=policy, scrub_bytes_per_s=scrub_bytes_per_s
-        ) as store:
-            return await _serve(settings, transport, store, listener, entrance, announce)
+        front, wishes = Front(), _Wishes()
+        server = _Server(transport.make_config(front, _BACKLOG), wishes)
+        serving: asyncio.Task[object] = asyncio.create_task(
+            server.serve(sockets=[listener]), name="relay-server"
+        )
+        try:
+            await server.wait_started(serving)
+            async with contextlib.AsyncExitStack() as stack:
+                store = await _open(settings, stack, serving, wishes, manager)
+                if store is None:
+                    log.info("stopped before the store was open")
+                    return 0
+
+                def begin(app: ASGIApp) -> None:
+                    url = _url(settings.host, listener, transport.scheme)
+                    front.serve(app)
+                    log.info(
+                        "started", url=url, version=package_version(), settings=_changed(settings)
+                    )
+                    announce(url)
+
+                return await _serve(
+                    settings, transport, store, server, serving, entrance, begin, wishes, manager
+                )
+        finally:
+            server.should_exit = True
+            await serving
     finally:
         listener.close()
+
+
+async def _open(
+    settings: Settings,
+    stack: contextlib.AsyncExitStack,
+    serving: asyncio.Task[object],
+    wishes: "_Wishes",
+    manager: ServiceManager,
+) -> Store | None:
+    """Open the store, which ``stack`` closes; None when somebody wants to stop meanwhile."""
+    opening = asyncio.create_task(
+        stack.enter_async_context(
+            open_store(
+                settings.store,
+                policy=CheckpointPolicy(rows_max=settings.checkpoint_rows),
+                scrub_bytes_per_s=settings.scrub_mib_per_s * MIB,
+            )
+        ),
+        name="relay-opening",
+    )
+    wish = asyncio.create_task(wishes.stopping.wait())
+    manager.status("starting: opening the store")
+    while not (opening.done() or wish.done() or serving.done()):
+        # A new version may have a large store to convert: as long as that is going on.
+        manager.more_time(_STARTING_STEP_S)
+        await asyncio.wait(
+            {opening, wish, serving},
+            timeout=_STARTING_STEP_S / 2,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+    wish.cancel()
+    if opening.done():
+        return opening.result()
+    await _unless(wishes.hurried, _give_up(opening))
+    return None
+
+
+async def _give_up(opening: asyncio.Task[Store]) -> bool:
+    opening.cancel()
+    await asyncio.wait({opening})
+    return True
 
 
 async def _serve(
     settings: Settings,
     transport: Transport,
     store: Store,
-    listener: socket.socket,
+    server: "_Server",
+    serving: asyncio.Task[object],
     entrance: Entrance,
-    announce: Callable[[str], None],
+    begin: Callable[[ASGIApp], None],
+    wishes: "_Wishes",
+    manager: ServiceManager,
 ) -> int:
     hub = Hub(
         store,
@@ -88,32 +167,48 @@ async def _serve(
     hub.call_each_tick(admission.tick)
     if entrance.admin is not None:
         hub.call_each_tick(entrance.admin.refresh)
-    stopping, hurried = asyncio.Event(), asyncio.Event()
-    app = create_app(hub, store, admission, entrance.origins, entrance.admin)
-    config = transport.make_config(app, _BACKLOG)
-    server = _Server(
-        config, stopping, hurried, lambda: announce(_url(settings.host, listener, transport.scheme))
-    )
-    serving: asyncio.Task[object] = asyncio.create_task(
-        server.serve(sockets=[listener]), name="relay-server"
-    )
+    hub.call_each_tick(entrance.observers.refresh)
+    debug = make_debug_endpoint(settings, hub, store, store.observation, entrance.observers)
+    begin(create_app(hub, store, admission, entrance.origins, entrance.admin, debug.routes))
     started_s = time.monotonic()
+    manager.ready()
+    reporting = asyncio.create_task(_report(manager, store, hub), name="relay-report")
     try:
-        is_clean = await _supervise(serving, stopping, store, hub, admission)
+        is_clean = await _supervise((serving, reporting), wishes.stopping, store, hub, admission)
+        manager.stopping()
         if is_clean:
             server.stop_listening()
-            is_clean = await _unless(hurried, drain(hub, store))
+            is_clean = await _unless(wishes.hurried, drain(hub, store))
     finally:
+        reporting.cancel()
+        debug.end_streams()
         server.should_exit = True
+        await asyncio.gather(reporting, return_exceptions=True)
         await serving
+        await debug.close()
         await hub.close()
         await admission.close()
     log.info("stopped", clean=is_clean, uptime_s=round(time.monotonic() - started_s, 1))
     return 0 if is_clean else 1
 
 
+async def _report(manager: ServiceManager, store: Store, hub: Hub) -> None:
+    """Tell the service manager, again and again, that the loop turns and how it goes.
+
+    No more once a part has broken: then this process is of no use. Storage that fails is no such
+    thing: what is in memory is stored when it works again (P8), and would be lost with the process.
+    """
+    step_s = min(TICK_S, manager.beat_s or TICK_S)
+    while True:
+        manager.alive()
+        troubles = [each.trouble for each in store.degradations()]
+        line = readiness(troubles, is_draining=hub.is_draining).as_line()
+        manager.status(f"{line}; {hub.connection_count} connections, {hub.room_count} documents")
+        await asyncio.sleep(step_s)
+
+
 async def _supervise(
-    serving: asyncio.Task[object],
+    tasks: Sequence[asyncio.Task[object]],
     stopping: asyncio.Event,
     store: Store,
     hub: Hub,
@@ -123,8 +218,8 @@ async def _supervise(
     wishes = asyncio.create_task(stopping.wait())
     watches = [asyncio.create_task(each.wait_broken()) for each in (store, hub, admission)]
     try:
-        await asyncio.wait({wishes, serving, *watches}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (serving, *watches):
+        await asyncio.wait({wishes, *tasks, *watches}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (*tasks, *watches):
             if task.done() and not task.cancelled() and task.exception() is not None:
                 if isinstance(task.exception(), WriterSuperseded):
                     log.critical("stopping", because=str(task.exception()))
@@ -154,32 +249,52 @@ async def _unless(hurried: asyncio.Event, draining: Coroutine[None, None, bool])
     return drained.result()
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, with our way of stopping and of saying where it listens."""
+def _changed(settings: Settings) -> dict[str, object]:
+    """Return the settings that are not as they come, without secrets."""
+    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+    shown = shown_settings(settings.model_dump())
+    return {
+        name: shown[name]
+        for name, value in settings.model_dump().items()
+        if value != defaults.get(name)
+    }
 
-    def __init__(
-        self,
-        config: uvicorn.Config,
-        stopping: asyncio.Event,
-        hurried: asyncio.Event,
-        started: Callable[[], None],
-    ) -> None:
+
+class _Wishes:
+    """What people want of the process: that it stops, and that it does so at once."""
+
+    def __init__(self) -> None:
+        self.stopping = asyncio.Event()
+        self.hurried = asyncio.Event()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, with our way of stopping."""
+
+    def __init__(self, config: uvicorn.Config, wishes: _Wishes) -> None:
         super().__init__(config)
-        self._stopping = stopping
-        self._hurried = hurried
-        self._tell_started = started
+        self._wishes = wishes
+        self._has_started = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._tell_started()
+        self._has_started.set()
+
+    async def wait_started(self, serving: asyncio.Task[object]) -> None:
+        """Wait until connections are accepted; raise what kept ``serving`` from that."""
+        started = asyncio.create_task(self._has_started.wait())
+        await asyncio.wait({started, serving}, return_when=asyncio.FIRST_COMPLETED)
+        started.cancel()
+        if serving.done():
+            serving.result()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain; a second interrupt stops at once."""
-        if self._stopping.is_set() and sig == signal.SIGINT:
+        if self._wishes.stopping.is_set() and sig == signal.SIGINT:
             self.should_exit = self.force_exit = True
-            self._loop.call_soon_threadsafe(self._hurried.set)
-        self._loop.call_soon_threadsafe(self._stopping.set)
+            self._loop.call_soon_threadsafe(self._wishes.hurried.set)
+        self._loop.call_soon_threadsafe(self._wishes.stopping.set)
 
     def stop_listening(self) -> None:
         """Take no new connections."""
