@@ -124,6 +124,14 @@ def test_a_case_is_read_as_it_was_written(fuzzlib: Any, tmp_path: Path) -> None:
     assert path.stat().st_size < 2_000
 
 
+def test_cases_that_are_joined_are_played_one_after_the_other(fuzzlib: Any) -> None:
+    """A refusal of one must not take along what another sent."""
+    cases = fuzzlib("cases")
+    both = [cases.updates_case("updates", "valid", [each]) for each in (b"a", b"b")]
+    steps = cases.joined(both).steps
+    assert [str(step.send) for step in steps] == ["update", "end", "update"]
+
+
 async def test_a_finding_is_minimised_to_what_is_needed_for_it(fuzzlib: Any) -> None:
     cases, findings = fuzzlib("cases"), fuzzlib("findings")
     kind = findings.Kind.REPLICAS_DIFFER
@@ -151,6 +159,8 @@ async def test_a_finding_is_minimised_to_what_is_needed_for_it(fuzzlib: Any) -> 
         ('{"event": "stopped", "level": "info"}', True),
         ('{"event": "document failed", "level": "warning"}', False),
         ('{"event": "storage is failing", "level": "error"}', False),
+        ('{"event": "the journal grows", "level": "error", "reason": "it is damaged"}', False),
+        ('{"event": "the journal grows", "level": "error", "reason": "it grows too fast"}', True),
         ("Traceback (most recent call last):", False),
         ("thread '<unnamed>' panicked at src/block.rs:1:1:", False),
     ],

@@ -1,6 +1,7 @@
 """The attacks: what each does, and which bound answers it."""
 
 import asyncio
+import itertools
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from system.raw_socket import frame, opening_handshake
 from system.ywire import (
     AwarenessEntry,
     awareness_message,
+    encode_varuint,
     query_awareness,
     step1,
     step2,
@@ -99,6 +101,20 @@ def text_of_size(size: int) -> bytes:
     doc: Doc[Text] = Doc()
     doc["text"] = Text("".join(chr(97 + i % 26) for i in range(1000)) * (size // 1000))
     return doc.get_update()
+
+
+def structs_and_one_that_waits(count: int) -> tuple[bytes, bytes]:
+    """Make a text of so many structs, and an update whose predecessor nobody has."""
+    doc: Doc[Text] = Doc()
+    text = doc["text"] = Text()
+    with doc.transaction():
+        for _ in range(count):
+            text.insert(0, "x")
+    doc_of_another: Doc[Text] = Doc()
+    other = doc_of_another["text"] = Text("missing")
+    before = doc_of_another.get_state()
+    other += "waits"
+    return doc.get_update(), doc_of_another.get_update(before)
 
 
 async def store(sockets: Sockets, document: str, update: bytes) -> None:
@@ -336,6 +352,46 @@ async def step1_flood(sockets: Sockets, seconds: float) -> None:
     await store(sockets, "asked", text_of_size(5_000_000))
     opened = await sockets.websockets(20, "asked")
     await until_over(seconds, flood(list(opened), binary(step1()) * 1000))
+
+
+@attack(
+    "50 websockets with SyncStep1 without end, on a document of 100,000 structs, one waiting",
+    "making answers has half of the time, and addresses take turns",
+    seconds=10,
+)
+async def step1_of_structs(sockets: Sockets, seconds: float) -> None:
+    # In a thread: the bystanders are clients of this very process.
+    structs, waiting = await asyncio.to_thread(structs_and_one_that_waits, 100_000)
+    await store(sockets, "structs", structs)
+    opened = await sockets.websockets(50, "structs")
+    await opened[0].write_all(binary(update_message(waiting)))
+    await until_over(seconds, flood(list(opened), binary(step1()) * 1000))
+
+
+def crowd(first: int, count: int) -> bytes:
+    """Make a letter of each of so many clients, all at the beginning of one text."""
+    clients = range(first + count - 1, first - 1, -1)
+    structs = (
+        b"\x01" + encode_varuint(client) + b"\x00\x04\x01\x04text\x01c" for client in clients
+    )
+    return encode_varuint(count) + b"".join(structs) + b"\x00"
+
+
+@attack(
+    "20 websockets that put letters of ever more clients at one place, 100 in each update",
+    "rounds of 0.1 s, then the document rests three times as long; tried first after 1 s in all",
+    seconds=20,
+)
+async def many_clients_at_one_place(sockets: Sockets, seconds: float) -> None:
+    opened = await sockets.websockets(20, "crowded")
+    firsts = itertools.count(1_000_000, 100)
+
+    async def put(socket: Socket) -> None:
+        while not socket.is_lost:
+            await socket.write_all(binary(update_message(crowd(next(firsts), 100))))
+            await asyncio.sleep(0)
+
+    await until_over(seconds, asyncio.gather(*map(put, opened)))
 
 
 def awareness(client: int, clock: int, size: int) -> bytes:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from yjs_store import CheckpointPolicy, Store, format
 from yjs_store.backends.sqlite import SqliteBackend
-from yjs_store.store import new_uid, now_ms
+from yjs_store.opening import new_uid, now_ms
 
 NEVER = CheckpointPolicy(rows_max=1 << 60, bytes_min=1 << 60)
 """No checkpoint but those that a measurement asks for."""

@@ -1,7 +1,8 @@
 """Durable ingest: many documents, one writer each, as fast as updates are acknowledged."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -70,13 +71,13 @@ def main(documents: int, updates: int, window: int, seconds: float, **options: A
 
 async def _compare(setup: Setup, load: Load) -> bool:
     with setup.run_directory() as directory:
-        ceiling = await _run(setup, ECHO_SINK, load, directory, is_checked=False)
+        ceiling = await run_load(setup, ECHO_SINK, load, directory, is_checked=False)
     setup.report.note("ceiling", ceiling)
     with setup.run_directory() as directory:
         floor = await measure_floor(load.streams, directory, setup.cores)
     setup.report.note("floor", _floor_figures(floor))
     runs, is_good = await repeat(
-        setup, lambda directory: _run(setup, setup.command, load, directory, is_checked=True)
+        setup, lambda directory: run_load(setup, setup.command, load, directory, is_checked=True)
     )
     setup.report.say()
     middle = summarize(setup, _COLUMNS, runs)
@@ -99,10 +100,16 @@ async def _compare(setup: Setup, load: Load) -> bool:
     return is_good
 
 
-async def _run(
-    setup: Setup, command: Command, load: Load, directory: Path, *, is_checked: bool
+async def run_load(
+    setup: Setup,
+    command: Command,
+    load: Load,
+    directory: Path,
+    *,
+    is_checked: bool,
+    beside: Callable[[str], AbstractAsyncContextManager[object]] = lambda _: nullcontext(),
 ) -> Figures:
-    """Type everything into a fresh server.
+    """Type everything into a fresh server; meanwhile do what ``beside`` does with its URL.
 
     Raises:
         RunFailed: it does not count.
@@ -114,7 +121,8 @@ async def _run(
             for index, stream in enumerate(load.streams)
         ]
         await asyncio.gather(*map(connect, writers))
-        cost = await _type(writers, load, Meter(server, setup.cores))
+        async with beside(server.url):
+            cost = await _type(writers, load, Meter(server, setup.cores))
         for writer in writers:
             writer.close()
         if is_checked:

@@ -34,6 +34,18 @@ def cpu_s(process_id: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def processor_wait_s(process_id: int) -> float:
+    """Return for how long a process's main thread could have run and had no processor.
+
+    0 where the kernel does not count it.
+    """
+    try:
+        fields = Path(f"/proc/{process_id}/schedstat").read_text().split()
+    except OSError:
+        return 0.0
+    return int(fields[1]) / 1e9
+
+
 def memory_bytes(process_id: int) -> int:
     """Return what a process holds in memory now."""
     return _status(process_id, "VmRSS")

@@ -9,6 +9,7 @@ from benchlib import (
     storage_append,
     storage_checkpoint,
     storage_cold_load,
+    storage_pages,
     storage_savings,
 )
 from benchlib.storage_program import StorageSetup, run_storage_program, storage_options
@@ -40,6 +41,18 @@ def cold_load(journal_rows: tuple[int, ...], **options: Any) -> None:
         await storage_cold_load.measure(setup, journal_rows)
 
     run_storage_program("cold-load", scenario, options)
+
+
+@main.command(context_settings=_SETTINGS)
+@click.option("--documents", type=click.IntRange(100), multiple=True, default=(10_000, 100_000))
+@storage_options
+def pages(documents: tuple[int, ...], **options: Any) -> None:
+    """Measure pages of the list of documents, and what an index for each order would cost."""
+
+    async def scenario(setup: StorageSetup) -> None:
+        await storage_pages.measure(setup, documents)
+
+    run_storage_program("pages", scenario, options)
 
 
 @main.command(context_settings=_SETTINGS)

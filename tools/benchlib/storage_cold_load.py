@@ -17,7 +17,7 @@ from benchlib.storage_program import StorageSetup
 from yjs_store import Store, crdt, format
 from yjs_store.backends import sqlite_read
 from yjs_store.backends.sqlite import SqliteBackend
-from yjs_store.store import new_uid, now_ms
+from yjs_store.opening import new_uid, now_ms
 
 _NAME: Final = "paper"
 _LOADS: Final = 50

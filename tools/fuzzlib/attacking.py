@@ -44,12 +44,22 @@ async def play(case: Case, port: int, document: str, scene: Scene) -> Outcome:
             if step.send == Send.HTTP:
                 await exchange(port, step.data, GRACE_S)
                 continue
+            if step.send == Send.END:
+                await _end(hands, scene)
+                continue
             hand = hands.setdefault(step.session, _Hand(port, document, outcome))
             await hand.do(step)
-        await asyncio.gather(*(hand.finish(scene) for hand in hands.values()))
+        await _end(hands, scene)
     finally:
         await asyncio.gather(*(hand.cut() for hand in hands.values()))
     return outcome
+
+
+async def _end(hands: dict[int, "_Hand"], scene: Scene) -> None:
+    """Wait for what comes of all that was sent, and let everybody go."""
+    await asyncio.gather(*(hand.finish(scene) for hand in hands.values()))
+    await asyncio.gather(*(hand.cut() for hand in hands.values()))
+    hands.clear()
 
 
 def wrapped(step: Step) -> bytes:

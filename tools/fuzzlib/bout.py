@@ -40,7 +40,7 @@ class Bout:
     async def start(self) -> None:
         """Start the server, and watch it."""
         await self.server.start()
-        self.prober.start(self.server.port)
+        self.prober.start(self.server.port, self.server.process_id)
         self._watch = Watch(self.server, self.prober)
 
     @property

@@ -23,6 +23,7 @@ class Send(StrEnum):
     RAW = "raw"  # on a websocket's connection as they are
     HTTP = "http"  # on a connection of their own, before any handshake
     CUT = "cut"  # no bytes: the connection ends without a word
+    END = "end"  # no bytes: all have their answer, and leave
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ def updates_case(
 def joined(cases: Sequence[Case]) -> Case:
     """Return one case that does what several did, one after the other."""
     last = cases[-1]
-    steps = [step for case in cases for step in case.steps]
+    # A refusal of one must not take along what another sent.
+    steps = [step for case in cases for step in (*case.steps, Step(Send.END))][:-1]
     return replace(last, steps=steps, forges=any(case.forges for case in cases))
 
 

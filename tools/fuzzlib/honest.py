@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from benchlib.process_accounts import processor_wait_s
+
 from fuzzlib.encoding import Id, one, sized, text
 from fuzzlib.frames import PING, frame
 from fuzzlib.lib0 import read_sync
@@ -162,18 +164,25 @@ class Prober:
     """Pings a server all the time: how long a ping waits is how long its event loop was busy."""
 
     def __init__(self) -> None:
-        # How long each ping took, less what the fuzzer itself was late in that time.
+        # How long each ping took, less what the fuzzer itself was late in that time, and what the
+        # server waited for a processor: a busy machine is nobody's finding.
         self.waits_s: list[float] = []
+        self._process_id = 0
         self._began_s: float | None = None
+        self._starved_s = 0.0
         self._task: asyncio.Task[None] | None = None
 
     @property
     def waiting_s(self) -> float:
         """For how long the ping that is under way has waited."""
-        return 0.0 if self._began_s is None else time.monotonic() - self._began_s
+        if self._began_s is None:
+            return 0.0
+        starved_s = processor_wait_s(self._process_id) - self._starved_s
+        return max(0.0, time.monotonic() - self._began_s - starved_s)
 
-    def start(self, port: int) -> None:
+    def start(self, port: int, process_id: int) -> None:
         """Begin, with a server that has just been started."""
+        self._process_id = process_id
         self._task = asyncio.create_task(self._probe(port))
 
     async def stop(self) -> None:
@@ -187,6 +196,7 @@ class Prober:
         try:
             while session.is_open:
                 session.ponged.clear()
+                self._starved_s = processor_wait_s(self._process_id)
                 self._began_s = time.monotonic()
                 await session.send(frame(PING, b"probe"))
                 own_s = await _wait_measured(session.ponged, session.ended)

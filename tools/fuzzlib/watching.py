@@ -16,6 +16,9 @@ BLOCKED_S_MAX: Final = 1.0
 _LEVELS: Final = frozenset({"debug", "info", "warning"})
 # A warning, but honest clients noticed: their room was closed.
 _FAILURES: Final = frozenset({"document failed"})
+# What the server says when checkpoints do not keep up, and nothing else is wrong with them: so
+# it is on a machine that has more to do than it can.
+_BEHIND: Final = "it grows too fast"
 
 
 class Watch:
@@ -83,4 +86,6 @@ def is_harmless(line: str) -> bool:
         return not line.strip()
     if not isinstance(content, dict):
         return False
+    if content.get("reason") == _BEHIND:
+        return True
     return content.get("level") in _LEVELS and content.get("event") not in _FAILURES
