@@ -48,7 +48,9 @@ def world() -> World:
     return make_world()
 
 
-@dataclass
+# asyncio.Runner.run makes the repr of the last task and of its result, and drops it (signal.getsignal
+# asks whether the handler is an enum's value): of a world of ten thousand documents that takes seconds.
+@dataclass(repr=False)
 class Looking:
     """Somebody who looks at the page."""
 
