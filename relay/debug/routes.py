@@ -56,8 +56,6 @@ class DebugRoutes:
         self._watchers = watchers
         self._gate = gate
         self._may_act = may_act
-        described = (*OPERATIONS, *(ADMIN_OPERATIONS if may_act else ()))
-        self._description = openapi_json(package_version(), described)
         self._document = _handled(self._answer_document)
         self._handlers = {
             "/debug/storage": _handled(self._answer_storage),
@@ -122,6 +120,12 @@ class DebugRoutes:
 
     async def _answer_openapi(self, _: Request) -> Response:
         return _Made(self._description)
+
+    @functools.cached_property
+    def _description(self) -> bytes:
+        # Made for who asks first: no start of a server waits for it.
+        described = (*OPERATIONS, *(ADMIN_OPERATIONS if self._may_act else ()))
+        return openapi_json(package_version(), described)
 
 
 def _handled(handler: Handler) -> Handler:
