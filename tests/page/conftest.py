@@ -48,8 +48,8 @@ def world() -> World:
     return make_world()
 
 
-# asyncio.Runner.run makes the repr of the last task and of its result, and drops it (signal.getsignal
-# asks whether the handler is an enum's value): of a world of ten thousand documents that takes seconds.
+# asyncio.Runner.run makes the repr of the last task and of its result, and drops it, since
+# signal.getsignal asks whether a handler is an enum's value: seconds, of ten thousand documents.
 @dataclass(repr=False)
 class Looking:
     """Somebody who looks at the page."""

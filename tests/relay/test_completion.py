@@ -86,11 +86,36 @@ def test_bash_takes_the_script(tmp_path: Path, store: str) -> None:
     assert done.stdout.splitlines() == ["plain,notes/a", "plain,notes/b"]
 
 
+def test_a_command_needs_nothing_that_only_others_need(tmp_path: Path) -> None:
+    program = (
+        "import sys, relay.cli\n"
+        "try:\n    relay.cli.main(prog_name='yjs-relay')\n"
+        "finally:\n    print({'yjs_store', 'uvicorn', 'pydantic'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(
+            {
+                "_YJS_RELAY_COMPLETE": "bash_complete",
+                "COMP_WORDS": "yjs-relay completi",
+                "COMP_CWORD": "1",
+            }
+        ),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines() == ["plain,completion", "set()"], done.stderr
+
+
 def leaves(prefix: str, command: click.Command) -> list[tuple[str, click.Command]]:
     if not isinstance(command, click.Group):
         return [(prefix.strip(), command)]
     found: list[tuple[str, click.Command]] = []
-    for name, child in command.commands.items():
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        child = command.get_command(context, name)
+        assert child is not None
         found += leaves(f"{prefix} {name}", child)
     return found
 
