@@ -101,6 +101,7 @@ test("a fact is written by what its key says of its unit", () => {
   table(format.fact, [
     [["journal_bytes", 2048], "2 KiB"],
     [["bytes_before", 1], "1 B"],
+    [["byte_length", 9], "9 B"],
     [["duration_ms", 6.4], "6.4 ms"],
     [["ttl_s", 90], "1 min 30 s"],
     [["rows", 1200], "1,200"],
@@ -490,6 +491,24 @@ test("an act on a document has its name as one segment, and grave ones ask for i
   assert.equal(all[0].path, "/admin/documents/a%2Fb/compact");
   assert.deepEqual(ids(all.filter((act) => act.asksName)), ["delete"]);
   assert.deepEqual(ids(all.filter((act) => act.asksWhy)), ["read-only"]);
+});
+
+test("records are acted on by number and id, and are named in the preview", () => {
+  const [release, discard] = acts.entryActs({ number: 7, document: "a" });
+  assert.equal(release.path, "/admin/quarantine/7/release");
+  assert.equal(discard.path, "/admin/quarantine/7/discard");
+  assert.deepEqual([release.isGrave, discard.isGrave], [false, true]);
+  const [revoke] = acts.sessionActs({ session: "a/b", user: "e\u202e", document: "a" });
+  assert.equal(revoke.path, "/admin/sessions/a%2Fb/revoke");
+  assert.equal(
+    acts.previewSays(revoke, { result: "would_revoke" }).text,
+    "This would revoke the session of e‹U+202E›.",
+  );
+  assert.equal(
+    acts.previewSays(discard, { result: "would_discard" }).text,
+    "This would discard update 7.",
+  );
+  assert.equal(acts.userOf({ user: "" }), "nobody in particular");
 });
 
 test("a preview says what would come, or that nothing would", () => {

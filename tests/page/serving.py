@@ -75,6 +75,7 @@ class Serving:
                 self._route("/debug/stream", self._stream),
                 self._route("/admin/quarantine", self._quarantine),
                 self._route("/admin/quarantine/{number}", self._quarantined),
+                self._route("/admin/sessions", self._sessions),
                 self._route("/admin/{path:path}", self._act, "POST"),
             ]
         )
@@ -161,7 +162,17 @@ class Serving:
             "sha256": "00",
             "problem": None,
         }
-        return JSONResponse({"entries": [entry]})
+        is_decided = any(path.startswith("/admin/quarantine/7/") for path, _ in self.world.done)
+        return JSONResponse({"entries": [] if is_decided else [entry]})
+
+    async def _sessions(self, request: Request) -> Response:
+        ended = {path.split("/")[3] for path, _ in self.world.done if path.endswith("/revoke")}
+        found = [
+            each
+            for each in self.world.sessions
+            if each["document"] == request.query_params["document"] and each["session"] not in ended
+        ]
+        return JSONResponse({"sessions": found[: int(request.query_params["limit"])]})
 
     async def _quarantined(self, _: Request) -> Response:
         return Response(b"\x00\x01refused", 200, media_type="application/octet-stream")
@@ -175,6 +186,8 @@ class Serving:
             result = "noop" if action == "load" else f"would_{action.replace('-', '_')}"
             told = {"action": action, "document": document, "dry_run": True}
             return JSONResponse({**told, "result": result, "facts": facts})
+        if self.world.refusal is not None:
+            return _refusal(422, self.world.refusal)
         self.world.done.append((unquote(request.url.path), dict(request.query_params)))
         told = {"action": action, "document": document, "dry_run": False}
         after = {"journal_rows_before": 240, "journal_rows_after": 0}

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from .conftest import Looking
-from .world import failing
+from .world import failing, session
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -113,6 +113,7 @@ async def show(looking: Looking, place: str) -> Page:
         looking.world.token = TOKEN
     if place == "document":
         bad = next(each.name for each in looking.world.listed if each.health == "degraded")
+        looking.world.sessions = [session(bad, number) for number in range(1, 4)]
         place = f"#/documents/{quote(bad, safe='')}"
     await looking.go("" if place == "login" else place)
     page = looking.page
@@ -120,6 +121,7 @@ async def show(looking: Looking, place: str) -> Page:
     await page.wait_for_selector(wait_for.get(place, ".strip"))
     if place.startswith("#/documents/"):
         await page.wait_for_selector("text=Save bytes")
+        await page.wait_for_selector("text=Revoke")
     return page
 
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from .conftest import Looking
-from .world import NOW_MS
+from .world import NOW_MS, session
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -27,8 +27,11 @@ async def open_document(looking: Looking, name: str) -> Page:
 async def test_nothing_is_offered_to_who_may_only_look(looking: Looking, name: str) -> None:
     looking.world.may_act = False
     looking.world.change(name, quarantined=3)
+    looking.world.sessions = [session(name, 1)]
     page = await open_document(looking, name)
     await expect(page.get_by_role("heading", name="Act on it")).to_have_count(0)
+    for heading in ("Sessions", "Quarantine"):
+        await expect(page.get_by_role("heading", name=heading)).to_have_count(0)
     await expect(page.get_by_role("button", name="Delete…")).to_have_count(0)
     await looking.go()
     await expect(page.get_by_role("heading", name="Act on the store")).to_have_count(0)
@@ -159,6 +162,94 @@ async def test_refused_bytes_are_listed_and_can_be_saved(looking: Looking, name:
     download = await downloading.value
     assert download.suggested_filename == "quarantined-7.bin"
     assert (await download.path()).read_bytes() == b"\x00\x01refused"
+
+
+async def test_bytes_that_cannot_be_had_are_said_to_be_missing(looking: Looking, name: str) -> None:
+    looking.world.change(name, quarantined=1)
+    page = await open_document(looking, name)
+    button = page.get_by_role("button", name="Save bytes")
+    await expect(button).to_be_visible()
+    looking.served.is_reachable = False
+    await button.click()
+    await expect(page.get_by_role("alert")).to_have_text("Update 7 is not saved: not now.")
+
+
+@pytest.mark.parametrize(
+    ("label", "title", "result"),
+    [
+        ("Release…", "Take a refused update back", "released"),
+        ("Discard…", "Discard a refused update", "discarded"),
+    ],
+)
+async def test_a_refused_update_is_decided_on_after_a_preview(
+    looking: Looking, name: str, label: str, title: str, result: str
+) -> None:
+    looking.world.change(name, quarantined=1)
+    page = await open_document(looking, name)
+    word = label.removesuffix("…")
+    await page.get_by_role("button", name=label).click()
+    dialog = page.get_by_role("dialog", name=title)
+    await expect(dialog).to_contain_text(name)
+    await expect(dialog).to_contain_text(f"This would {word.lower()} update 7.")
+    assert looking.world.done == []
+    await dialog.get_by_role("button", name=word, exact=True).click()
+    await expect(dialog).to_contain_text(f"{title}: {result}.")
+    assert looking.world.done == [(f"/admin/quarantine/7/{word.lower()}", {})]
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("button", name=label)).to_have_count(0)
+
+
+async def test_what_the_document_refuses_again_is_told_and_stays(
+    looking: Looking, name: str
+) -> None:
+    looking.world.change(name, quarantined=1)
+    looking.world.refusal = "the update ends early"
+    page = await open_document(looking, name)
+    await page.get_by_role("button", name="Release…").click()
+    await page.get_by_role("button", name="Release", exact=True).click()
+    await expect(page.locator(".preview")).to_contain_text("It was refused: the update ends early.")
+    await page.get_by_role("button", name="Close").click()
+    await expect(page.get_by_role("button", name="Release…")).to_be_focused()
+
+
+async def test_a_session_is_revoked_after_a_preview(looking: Looking, name: str) -> None:
+    """Only those of this document are listed; whatever a client said of itself is text."""
+    looking.world.sessions = [
+        session(name, 1, user="<i>eve</i>\u202e"),
+        session(name, 2),
+        session("another", 3),
+    ]
+    page = await open_document(looking, name)
+    table = page.get_by_role("region", name="2 active sessions")
+    row = table.get_by_role("row", name="<i>eve</i>")
+    await expect(row).to_contain_text("address: 192.0.2.1")
+    await row.get_by_role("button", name="Revoke…").click()
+    dialog = page.get_by_role("dialog", name="End a session")
+    await expect(dialog).to_contain_text(
+        "This would revoke the session of <i>eve</i>\u2039U+202E\u203a."
+    )
+    assert looking.world.done == []
+    await dialog.get_by_role("button", name="Revoke", exact=True).click()
+    await expect(dialog).to_contain_text("End a session: revoked.")
+    assert looking.world.done == [("/admin/sessions/session-1/revoke", {})]
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("region", name="1 active session")).to_be_visible()
+    await expect(row).to_have_count(0)
+
+
+async def test_who_comes_is_listed_without_being_asked_for(looking: Looking, name: str) -> None:
+    page = await open_document(looking, name)
+    await looking.follow()
+    await expect(page.get_by_text("Nobody is admitted to it.")).to_be_visible()
+    live = next(each.name for each in looking.world.listed if each.is_live)
+    found = looking.world.document(live)
+    assert found is not None
+    assert found.live is not None
+    looking.world.sessions = [session(name, 1)]
+    looking.world.change(name, live=found.live.model_dump())
+    looking.served.tick()
+    row = page.get_by_role("region", name="1 active session").get_by_role("row").last
+    await expect(row.locator(".number")).to_have_text("1")
 
 
 async def test_figures_that_move_do_not_disturb_who_types_a_name(

@@ -124,3 +124,32 @@ async def test_refused_bytes_are_shown_to_who_comes_to_be_allowed(
         await table.get_by_role("button", name="Save bytes").click()
     download = await downloading.value
     assert (await download.path()).read_bytes() == refused
+    preview = page.locator(".preview")
+    await table.get_by_role("button", name="Release…").click()
+    await page.get_by_role("button", name="Release", exact=True).click()
+    await expect(preview).to_contain_text("It was refused: ")
+    await page.get_by_role("button", name="Close").click()
+    await table.get_by_role("button", name="Discard…").click()
+    await expect(preview).to_contain_text(f"byte length{len(refused)} B")
+    await page.get_by_role("button", name="Discard", exact=True).click()
+    await expect(preview).to_contain_text("Discard a refused update: discarded.")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("heading", name="Quarantine")).to_have_count(0)
+
+
+async def test_revoking_a_session_closes_what_it_has_open(
+    server: RunningServer, page: Page
+) -> None:
+    async with Peer.join(server.url, NAME) as peer:
+        await peer.wait_confirmed(await peer.insert(0, "a"))
+        await go(page, server, f"#/documents/{quote(NAME, safe='')}")
+        await use_token(page)
+        await page.get_by_role("button", name="Revoke…").click()
+        dialog = page.get_by_role("dialog", name="End a session")
+        await expect(dialog).to_contain_text("This would revoke the session of anonymous.")
+        assert peer.closed is None
+        await dialog.get_by_role("button", name="Revoke", exact=True).click()
+        await expect(dialog).to_contain_text("End a session: revoked.")
+        await peer.until(lambda: peer.closed is not None, "its client is closed")
+        await page.keyboard.press("Escape")
+        await expect(page.get_by_text("Nobody is admitted to it.")).to_be_visible()

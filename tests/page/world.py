@@ -344,6 +344,8 @@ class World:
     is_open: bool = False  # to who has no token, to look
     may_act: bool = True
     done: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    refusal: str | None = None  # of the next act that is not only looked at
+    sessions: list[dict[str, Any]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     has_stream: bool = True
 
@@ -360,6 +362,22 @@ class World:
         found = self.document(name)
         assert found is not None
         self.documents[name] = changed(found, **changes)
+
+
+def session(document: str, number: int, **facts: Any) -> dict[str, Any]:
+    """A session of a document, as the admin routes list it."""
+    known = {
+        "session": f"session-{number}",
+        "user": ("grace", "", "linus@example.org", "ada")[number % 4],
+        "document": document,
+        "permission": ("write", "read", "admin")[number % 3],
+        "status": "active",
+        "details": {"address": f"192.0.2.{number}"},
+        "created_ms": NOW_MS - number * 61_000,
+        "updated_ms": NOW_MS - number * 61_000,
+        "expires_ms": NOW_MS + number * 3_600_000,
+    }
+    return known | facts
 
 
 def make_world() -> World:

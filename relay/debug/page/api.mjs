@@ -1,5 +1,6 @@
 // Questions to the server, with the token of this tab.
 
+import { RECORDS_MAX } from "./pure/acts.mjs";
 import { asSegment, isAddressable } from "./pure/names.mjs";
 import { listQuery } from "./pure/route.mjs";
 
@@ -48,7 +49,17 @@ export function askDocument(name, signal) {
 
 /** Refused updates of one document that are kept. */
 export function askQuarantine(name) {
-  return ask(`/admin/quarantine?${new URLSearchParams({ document: name, limit: "50" })}`);
+  return askRecords("/admin/quarantine", name);
+}
+
+/** Who is admitted to one document. */
+export function askSessions(name) {
+  return askRecords("/admin/sessions", name);
+}
+
+function askRecords(path, name) {
+  const query = new URLSearchParams({ document: name, limit: String(RECORDS_MAX) });
+  return ask(`${path}?${query}`);
 }
 
 /** The bytes of one of them. */

@@ -1,6 +1,6 @@
 // What the page knows, from what the server says when asked and by itself.
 
-import { askDocument, askDocuments, askQuarantine, askStorage } from "./api.mjs";
+import { askDocument, askDocuments, askQuarantine, askSessions, askStorage } from "./api.mjs";
 import { counted } from "./pure/format.mjs";
 import { remember, rememberSizes } from "./pure/history.mjs";
 import { visibleText } from "./pure/names.mjs";
@@ -14,6 +14,7 @@ export class Asking {
   #announce;
   #refused;
   #listing = null; // the question for the list that is under way
+  #recordsAsked = 0;
 
   constructor(state, { draw, announce, refused }) {
     this.#state = state;
@@ -78,6 +79,22 @@ export class Asking {
     this.#draw();
   }
 
+  /** Ask again for what only who may act is told of the document that is shown. */
+  async loadRecords() {
+    const state = this.#state;
+    const { name } = state.document;
+    const asked = (this.#recordsAsked += 1);
+    const [quarantine, sessions] = await Promise.allSettled([
+      askQuarantine(name),
+      askSessions(name),
+    ]);
+    // Who has gone on meanwhile is not told, and an older answer does not replace a newer one.
+    if (asked !== this.#recordsAsked || name !== state.document.name) return;
+    state.quarantine = quarantine.value?.entries ?? null; // the count stands beside it all the same
+    state.sessions = sessions.value?.sessions ?? null;
+    this.#draw();
+  }
+
   #takeStorage(storage) {
     const state = this.#state;
     state.storage = storage;
@@ -105,18 +122,13 @@ export class Asking {
     if (before !== null && before.health !== facts.health) {
       this.#announce(`${visibleText(facts.name)} is ${facts.health}.`);
     }
-    const hasNewEntries = facts.quarantined > 0 && before?.quarantined !== facts.quarantined;
-    if (state.me?.may_act && hasNewEntries) this.#loadQuarantine(facts.name);
+    if (state.me?.may_act && recordsIn(before) !== recordsIn(facts)) this.loadRecords();
   }
+}
 
-  async #loadQuarantine(name) {
-    const state = this.#state;
-    try {
-      const { entries } = await askQuarantine(name);
-      if (name === state.document.name) state.quarantine = entries;
-    } catch {
-      state.quarantine = null; // the count stands beside it all the same
-    }
-    this.#draw();
-  }
+// What tells that sessions or refused updates have come or gone.
+function recordsIn(facts) {
+  if (facts === null) return null;
+  const admitted = facts.live?.connections.map((each) => each.session) ?? [];
+  return JSON.stringify([facts.quarantined, ...admitted.sort()]);
 }

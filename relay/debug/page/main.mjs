@@ -53,6 +53,8 @@ const state = {
   sizes: new Map(),
   document: { name: null, facts: null, error: null },
   quarantine: null,
+  notSaved: null, // the bytes of which refused update did not come, and why
+  sessions: null,
   rawIsOpen: false,
   level: null,
 };
@@ -86,11 +88,13 @@ const commands = {
     draw();
   },
   async download(entry) {
+    state.notSaved = null;
     try {
       save(await askQuarantined(entry.number), `quarantined-${entry.number}.bin`);
     } catch (error) {
-      announce(`Not saved: ${error.message}.`);
+      state.notSaved = `Update ${entry.number} is not saved: ${error.message}.`;
     }
+    draw();
   },
   changeTheme() {
     globalThis.yjsRelayTheme.next();
@@ -156,6 +160,8 @@ function arrive() {
     Object.assign(state, {
       document: { name: route.name, facts: null, error: null },
       quarantine: null,
+      notSaved: null,
+      sessions: null,
       rawIsOpen: false,
     });
     asking.loadDocument();
@@ -183,7 +189,10 @@ function follow() {
 
 /** After an act: what is shown may be another matter now. */
 function refresh() {
-  if (state.route.view === "document") asking.loadDocument();
+  if (state.route.view === "document") {
+    asking.loadDocument();
+    asking.loadRecords();
+  }
   if (state.route.view === "documents") asking.loadList();
 }
 

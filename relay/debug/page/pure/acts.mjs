@@ -2,6 +2,9 @@
 
 import { asSegment, visibleText } from "./names.mjs";
 
+/** How many sessions and refused updates of a document the page asks for, and acts on. */
+export const RECORDS_MAX = 50;
+
 const DOCUMENT_ACTS = {
   compact: {
     label: "Compact",
@@ -89,6 +92,27 @@ const STORE_ACTS = {
   },
 };
 
+const ENTRY_ACTS = {
+  release: {
+    label: "Release…",
+    title: "Take a refused update back",
+    says: "It is handed to its document again. When the document takes it, its clients get it and the entry goes; when it is refused again, everything stays as it is.",
+  },
+  discard: {
+    label: "Discard…",
+    title: "Discard a refused update",
+    says: "Its bytes are removed and cannot be brought back. Save them first if somebody may yet want them.",
+    isGrave: true,
+  },
+};
+
+const REVOKE = {
+  label: "Revoke…",
+  title: "End a session",
+  says: "What it has open is closed, and nothing that comes from it later is stored. Whoever still has a good token can begin a new one.",
+  isGrave: true,
+};
+
 /** The acts that make sense for a document now: [{id, path, document, label, title, says, …}]. */
 export function documentActs(document) {
   return sensible(DOCUMENT_ACTS, document).map((act) => ({
@@ -103,6 +127,31 @@ export function storeActs(storage) {
   return sensible(STORE_ACTS, storage).map((act) => ({ ...act, document: null }));
 }
 
+/** The same for a refused update that is kept. */
+export function entryActs(entry) {
+  return sensible(ENTRY_ACTS, entry).map((act) => ({
+    ...act,
+    path: `/admin/quarantine/${Number(entry.number)}/${act.id}`,
+    document: entry.document,
+    about: `update ${entry.number}`,
+  }));
+}
+
+/** The same for a session. */
+export function sessionActs(session) {
+  return sensible({ revoke: REVOKE }, session).map((act) => ({
+    ...act,
+    path: `/admin/sessions/${asSegment(session.session)}/revoke`,
+    document: session.document,
+    about: `the session of ${visibleText(userOf(session))}`,
+  }));
+}
+
+/** Who a session or a connection is of. */
+export function userOf({ user }) {
+  return user || "nobody in particular";
+}
+
 function sensible(acts, subject) {
   return Object.entries(acts)
     .map(([id, act]) => ({ id, isGrave: false, asksName: false, asksWhy: false, ...act }))
@@ -114,10 +163,8 @@ export function previewSays(act, preview) {
   if (preview.result === "noop")
     return { isNothing: true, text: "There is nothing to do: it would change nothing." };
   const what = preview.result.replace(/^would_/, "").replaceAll("_", " ");
-  return {
-    isNothing: false,
-    text: `This would ${what}${act.document === null ? "" : ` ${visibleText(act.document)}`}.`,
-  };
+  const about = act.about ?? (act.document === null ? null : visibleText(act.document));
+  return { isNothing: false, text: `This would ${what}${about === null ? "" : ` ${about}`}.` };
 }
 
 /** What came of it. */

@@ -115,7 +115,7 @@ export function fact(key, value) {
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value === "object") return JSON.stringify(value);
   if (typeof value !== "number") return String(value);
-  if (/(^|_)bytes(_|$)/.test(key)) return bytes(value);
+  if (/(^|_)(bytes|byte_length)(_|$)/.test(key)) return bytes(value);
   // Times are milliseconds since 1970, durations are not: none lasts for thirty years.
   if (/_ms$/.test(key)) return value > 30 * 365 * DAY ? clock(value) : duration(value);
   if (/_s$/.test(key)) return duration(value * SECOND);

@@ -10,7 +10,8 @@ import { HEALTH_SAYS, MODE_SAYS, savingSays } from "../pure/verdict.mjs";
 import { writesSpark } from "./charts.mjs";
 import { aboutSheets } from "./document_about.mjs";
 import { checkpoints, toScaleSheet } from "./document_stored.mjs";
-import { clients, quarantine, raw, traces } from "./document_life.mjs";
+import { clients, raw, traces } from "./document_life.mjs";
+import { records } from "./document_records.mjs";
 import { mark, moment, nameOf, said, unreadable } from "./parts.mjs";
 
 /** The whole page; `state.document` is {name, facts, error}, facts null while nothing came. */
@@ -79,7 +80,7 @@ function body(facts, state, commands) {
         aboutSheets(facts, nowMs),
       ),
     ),
-    state.me?.may_act ? quarantine(facts, state.quarantine, nowMs, commands) : null,
+    state.me?.may_act ? records(facts, state, nowMs, commands) : null,
     raw(facts, state.rawIsOpen, commands),
   ];
 }

@@ -1,6 +1,7 @@
-// What goes on in a document: clients, traces, refused updates; and everything as JSON.
+// What goes on in a document: clients, traces; and everything as JSON.
 
 import { h } from "../dom.mjs";
+import { userOf } from "../pure/acts.mjs";
 import { bytes, clock, count, counted, duration, fact } from "../pure/format.mjs";
 import { moment, said, table } from "./parts.mjs";
 
@@ -44,7 +45,7 @@ function clientRow(each, nowMs) {
     h(
       "th",
       { scope: "row" },
-      said(each.user || "nobody in particular"),
+      said(userOf(each)),
       h("p", { class: "why" }, `#${each.id}, `, said(each.peer)),
     ),
     h(
@@ -117,55 +118,6 @@ function traceEntry(each, number) {
     h("time", { datetime: new Date(each.at_ms).toISOString() }, clock(each.at_ms)),
     h("strong", null, said(each.event)),
     h("span", { class: "particulars" }, particulars),
-  );
-}
-
-/** Refused updates that are kept; `kept` is null while nothing came. */
-export function quarantine(facts, kept, nowMs, commands) {
-  if (facts.quarantined === 0 || kept === null) return null;
-  const heads = [
-    { text: "Number" },
-    { text: "Why" },
-    { text: "Sender" },
-    { text: "Last seen" },
-    { text: "Size", isNumber: true },
-    { text: "" },
-  ];
-  const rows = kept.map((entry) =>
-    h(
-      "tr",
-      { "data-key": `entry-${entry.number}` },
-      h("th", { scope: "row" }, count(entry.number)),
-      h("td", null, said(entry.problem ?? entry.reason)),
-      h("td", null, said(entry.sender)),
-      h(
-        "td",
-        null,
-        moment(entry.last_seen_ms, nowMs),
-        entry.times > 1 ? `, ${count(entry.times)} times` : null,
-      ),
-      h("td", { class: "number" }, bytes(entry.byte_length)),
-      h(
-        "td",
-        null,
-        h(
-          "button",
-          { type: "button", class: "small", onclick: () => commands.download(entry) },
-          "Save bytes",
-        ),
-      ),
-    ),
-  );
-  return h(
-    "section",
-    { class: "sheet section" },
-    h("h2", null, "Quarantine"),
-    table(
-      "quarantine-caption",
-      `${counted(facts.quarantined, "refused update")} kept; release and discard from the command line`,
-      heads,
-      rows,
-    ),
   );
 }
 
