@@ -1,6 +1,7 @@
 """Puts the debug endpoint together for a server."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from relay.clock import now_ms
@@ -39,9 +40,10 @@ def make_debug_endpoint(
     troubles: Troubles,
     observation: Observation,
     gate: ObserverGate,
+    clock_s: Callable[[], float] | None = None,
 ) -> DebugEndpoint:
-    """Return the endpoint of a server that has just been started."""
-    clock_s = asyncio.get_running_loop().time
+    """Return the endpoint of a server that has just been started; the clock is the event loop's."""
+    clock_s = clock_s or asyncio.get_running_loop().time
     looker = Looker(
         observation,
         troubles,
