@@ -6,53 +6,64 @@ a mode does not have is marked with a dash.
 The kinds: `none` no credential; `garbage` a text that nobody ever issued; `expired` one that was
 good; `audience` one for somebody else's server; `document` one for another document only; `read`,
 `write` and `admin` for this document (`admin` for all of them); `revoked` one whose session (of
-this document), or itself, was revoked; `several` a good one, twice; `long` more than 4 KiB.
+this document), or itself, was revoked; `several` a good one, twice; `long` more than 4 KiB;
+`observer` the token for observers, good for nothing but to look.
+
+The rows `…-off` are of a server without admin routes, and without a token for observers.
 """
 
 KINDS = (
     *("none", "garbage", "expired", "audience", "document", "read", "write", "admin"),
-    *("revoked", "several", "long"),
+    *("revoked", "several", "long", "observer"),
 )
 
-# mode / route                none garbg expir audie docum read  write admin revok sever long
+# mode / route                none garbg expir audie docum read  write admin revok sever long  obser
 MATRIX = """
-none   websocket               101   101   101   101   101   101   101   101   101   101   101
-none   ticket                  200   200   200   200   200   200   200   200   200   200   200
-none   admin                   401   401   401     -     -   401   401   200     -   400   400
-none   admin-off               404   404   404     -     -   404   404   404     -   404   404
+none   websocket               101   101   101   101   101   101   101   101   101   101   101   101
+none   ticket                  200   200   200   200   200   200   200   200   200   200   200   200
+none   admin                   401   401   401     -     -   401   401   200     -   400   400   401
+none   admin-off               404   404   404     -     -   404   404   404     -   404   404   404
+none   debug                   401   401   401     -     -   401   401   200     -   400   400   200
+none   debug-off               200   200   200     -     -   200   200   200     -   400   400   200
 
-token  websocket              4401  4401  4401     -  4403   101   101   101  4401  4400  4400
-token  websocket-query        4401  4401  4401     -  4403   101   101   101  4401  4400  4400
-token  websocket-subprotocol  4401  4401  4401     -  4403   101   101   101  4401  4400  4400
-token  websocket-ticket       4401  4401  4401     -  4401   101   101   101  4401  4400  4400
-token  ticket                  401   401   401     -   403   200   200   200   401   400   400
-token  session                 401   401   401     -   403   200   200   200   401   400   400
-token  session-of-other        401   401   401     -   403   403   403   403   401   400   400
-token  session-unknown         401   404   404     -   404   404   404   404   404   400   400
-token  admin                   401   401   401     -   403   403   403   200   401   400   400
-token  admin-off               404   404   404     -   404   404   404   404   404   404   404
+token  websocket              4401  4401  4401     -  4403   101   101   101  4401  4400  4400  4401
+token  websocket-query        4401  4401  4401     -  4403   101   101   101  4401  4400  4400  4401
+token  websocket-subprotocol  4401  4401  4401     -  4403   101   101   101  4401  4400  4400  4401
+token  websocket-ticket       4401  4401  4401     -  4401   101   101   101  4401  4400  4400  4401
+token  ticket                  401   401   401     -   403   200   200   200   401   400   400   401
+token  session                 401   401   401     -   403   200   200   200   401   400   400   401
+token  session-of-other        401   401   401     -   403   403   403   403   401   400   400   401
+token  session-unknown         401   404   404     -   404   404   404   404   404   400   400   404
+token  admin                   401   401   401     -   403   403   403   200   401   400   400   401
+token  admin-off               404   404   404     -   404   404   404   404   404   404   404   404
+token  debug                   401   401   401     -   403   403   403   200   401   400   400   200
+token  debug-off               401   401   401     -   403   403   403   200   401   400   400   401
 
-jwt    websocket              4401  4401  4401  4401  4403   101   101   101  4401  4400  4400
-jwt    websocket-query        4401  4401  4401  4401  4403   101   101   101  4401  4400  4400
-jwt    websocket-subprotocol  4401  4401  4401  4401  4403   101   101   101  4401  4400  4400
-jwt    websocket-ticket       4401  4401  4401     -  4401   101   101   101  4401  4400  4400
-jwt    ticket                  401   401   401   401   403   200   200   200   401   400   400
-jwt    session                 401   401   401   401   403   200   200   200   401   400   400
-jwt    session-of-other        401   401   401   401   403   403   403   403   401   400   400
-jwt    session-unknown         401   404   404   404   404   404   404   404   404   400   400
-jwt    admin                   401   401   401   401   403   403   403   200   403   400   400
-jwt    admin-off               404   404   404   404   404   404   404   404   404   404   404
+jwt    websocket              4401  4401  4401  4401  4403   101   101   101  4401  4400  4400  4401
+jwt    websocket-query        4401  4401  4401  4401  4403   101   101   101  4401  4400  4400  4401
+jwt    websocket-subprotocol  4401  4401  4401  4401  4403   101   101   101  4401  4400  4400  4401
+jwt    websocket-ticket       4401  4401  4401     -  4401   101   101   101  4401  4400  4400  4401
+jwt    ticket                  401   401   401   401   403   200   200   200   401   400   400   401
+jwt    session                 401   401   401   401   403   200   200   200   401   400   400   401
+jwt    session-of-other        401   401   401   401   403   403   403   403   401   400   400   401
+jwt    session-unknown         401   404   404   404   404   404   404   404   404   400   400   404
+jwt    admin                   401   401   401   401   403   403   403   200   403   400   400   401
+jwt    admin-off               404   404   404   404   404   404   404   404   404   404   404   404
+jwt    debug                   401   401   401   401   403   403   403   200   403   400   400   200
+jwt    debug-off               401   401   401   401   403   403   403   200   403   400   400   401
 
-hook   websocket              4401  4401  4401     -  4403   101   101   101  4401  4400  4400
-hook   websocket-query        4401  4401  4401     -  4403   101   101   101  4401  4400  4400
-hook   websocket-subprotocol  4401  4401  4401     -  4403   101   101   101  4401  4400  4400
-hook   websocket-ticket       4401  4401  4401     -  4401   101   101   101  4401  4400  4400
-hook   ticket                  401   401   401     -   403   200   200   200   401   400   400
-hook   session                 401   401   401     -   403   200   200   200   401   400   400
-hook   session-of-other        401   401   401     -   403   403   403   403   401   400   400
-hook   session-unknown         401   404   404     -   404   404   404   404   404   400   400
-hook   admin                   401   401   401     -   403   403   403   200   401   400   400
-hook   admin-off               404   404   404     -   404   404   404   404   404   404   404
+hook   websocket              4401  4401  4401     -  4403   101   101   101  4401  4400  4400  4401
+hook   websocket-query        4401  4401  4401     -  4403   101   101   101  4401  4400  4400  4401
+hook   websocket-subprotocol  4401  4401  4401     -  4403   101   101   101  4401  4400  4400  4401
+hook   websocket-ticket       4401  4401  4401     -  4401   101   101   101  4401  4400  4400  4401
+hook   ticket                  401   401   401     -   403   200   200   200   401   400   400   401
+hook   session                 401   401   401     -   403   200   200   200   401   400   400   401
+hook   session-of-other        401   401   401     -   403   403   403   403   401   400   400   401
+hook   session-unknown         401   404   404     -   404   404   404   404   404   400   400   404
+hook   admin                   401   401   401     -   403   403   403   200   401   400   400   401
+hook   admin-off               404   404   404     -   404   404   404   404   404   404   404   404
+hook   debug                   401   401   401     -   403   403   403   200   401   400   400   200
+hook   debug-off               401   401   401     -   403   403   403   200   401   400   400   401
 """
 
 # Every admin route, and what it answers to who is let in; everybody else is answered as the rows
@@ -88,6 +99,16 @@ ADMIN_ROUTES = {
     "GET /admin/set-aside": 200,
 }
 
+# The same for what is looked at, as the rows `debug` and `debug-off` say.
+DEBUG_ROUTES = {
+    "/debug/me": 200,
+    "/debug/storage": 200,
+    "/debug/documents": 200,
+    "/debug/documents/matrix%2Fnone": 404,
+    "/debug/stream": 200,
+    "/metrics": 200,
+}
+
 CELLS = [
     (mode, route, kind, int(code))
     for mode, route, *codes in map(str.split, filter(None, MATRIX.splitlines()))
@@ -96,4 +117,11 @@ CELLS = [
 ]
 
 # Routes that ask for nothing, whoever comes.
-OPEN_ROUTES = {"/health/live": 200, "/health/ready": 200, "/admin": 404, "/nothing": 404}
+OPEN_ROUTES = {
+    "/health/live": 200,
+    "/health/ready": 200,
+    "/debug": 200,
+    "/openapi.json": 200,
+    "/admin": 404,
+    "/nothing": 404,
+}

@@ -48,6 +48,11 @@ class World:
         admin_file.write_text(self.admin_token + "\n")
         admin_file.chmod(0o600)
         gate = ("--enable-admin-routes", "--admin-token-file", str(admin_file))
+        self.credentials["observer"] = secrets.token_hex(16)
+        observer_file = directory / "observer-token"
+        observer_file.write_text(self.credentials["observer"] + "\n")
+        observer_file.chmod(0o600)
+        gate += ("--observer-token-file", str(observer_file))
         self.servers = {}
         for name, extra in (("on", gate), ("off", ())):
             (directory / name).mkdir()

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import websockets
 from admin_table import METHODS
-from admission_matrix import ADMIN_ROUTES, CELLS, OPEN_ROUTES
+from admission_matrix import ADMIN_ROUTES, CELLS, DEBUG_ROUTES, OPEN_ROUTES
 from admission_worlds import DOCUMENT, OTHER_DOCUMENT, WORLDS, World
 from relay_support import deadline
 
@@ -60,6 +60,30 @@ async def test_every_admin_route_answers_each_kind_of_credential_alike(
                 expected = found if code == 200 else code
                 assert response.status_code == expected, (route, kind, response.text)
                 assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("row", ["debug", "debug-off"])
+@pytest.mark.parametrize("mode", WORLDS)
+async def test_every_debug_route_answers_each_kind_of_credential_alike(
+    worlds: dict[str, World], mode: str, row: str
+) -> None:
+    world = worlds[mode]
+    kinds = {kind: code for found, route, kind, code in CELLS if (found, route) == (mode, row)}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for kind, code in kinds.items():
+            for path, found in DEBUG_ROUTES.items():
+                url = world.url(server_of(row)) + path
+                # The stream has no end: its head is the answer.
+                async with client.stream(
+                    "GET", url, headers=authorization(world, kind)
+                ) as response:
+                    expected = found if code == 200 else code
+                    assert response.status_code == expected, (path, kind)
+                    assert response.headers["Cache-Control"] == "no-store"
+
+
+def server_of(row: str) -> str:
+    return "off" if row.endswith("-off") else "on"
 
 
 @pytest.mark.parametrize("mode", WORLDS)
@@ -160,7 +184,7 @@ def ticket_of(world: World, kind: str) -> str:
     """Return a ticket of that kind, got as a client gets it where that is possible."""
     if kind == "expired":
         return write_ticket(world.credentials["garbage"], int(time.time() * 1000) - 1)
-    if kind in ("none", "garbage", "long"):
+    if kind in ("none", "garbage", "long", "observer"):
         return world.credentials.get(kind, "")
     token = {"several": "write", "revoked": "behind"}.get(kind, kind)
     document = OTHER_DOCUMENT if kind == "document" else DOCUMENT
@@ -173,7 +197,7 @@ def ticket_of(world: World, kind: str) -> str:
 async def by_http(world: World, route: str, kind: str) -> tuple[int, str]:
     """Ask; return the status and what was said."""
     method, path = "POST", f"/auth/ticket/{DOCUMENT}"
-    name = "off" if route == "admin-off" else "on"
+    name = server_of(route)
     if route == "session-unknown":
         path = "/auth/session/there-is-none"
     elif route.startswith("session"):
@@ -182,6 +206,8 @@ async def by_http(world: World, route: str, kind: str) -> tuple[int, str]:
         path = f"/auth/session/{issued['session']}"
     elif route.startswith("admin"):
         method, path = "GET", "/admin/sessions"
+    elif route.startswith("debug"):
+        method, path = "GET", "/debug/storage"
     headers = authorization(world, kind)
     async with httpx.AsyncClient(trust_env=False) as client:
         response = await client.request(method, world.url(name) + path, headers=headers)
