@@ -6,6 +6,7 @@ from collections.abc import Callable
 import click
 
 from relay.commands.acts import Answer, Operator, ServerOperator, operator
+from relay.commands.due import compact_due
 from relay.commands.names import DocumentName, document_argument
 from relay.commands.place import Place, ending_as_errors_say, json_option, place_options
 from relay.commands.progress import progress
@@ -49,7 +50,7 @@ def compact(
         raise click.UsageError("name documents, or say --due")
     with ending_as_errors_say(), operator(place) as found:
         if is_due and isinstance(found, ServerOperator):
-            end_with([found.compact_due(is_dry_run=is_dry_run)], as_json)
+            end_with([compact_due(found, is_dry_run=is_dry_run)], as_json)
         names = found.due() if is_due else list(documents)
         end_with(_each(found, "compact", names, is_dry_run), as_json)
 

@@ -12,6 +12,7 @@ import getpass
 from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
+from relay.commands.facts_source import ServerFacts
 from relay.commands.place import Place
 from relay.commands.remote import Server, segment
 from relay.commands.stored_acts import file_operator
@@ -83,8 +84,12 @@ class ServerOperator:
         return self._server.post(f"/admin/quarantine/{number}/{action}")
 
     def due(self) -> list[str]:
-        """Return nothing: the server knows them by itself; see ``compact_due``."""
+        """Return nothing: the server knows them by itself; see ``relay.commands.due``."""
         return []
+
+    def count_due(self) -> int:
+        """Return how many documents are due, as the server has counted a moment ago."""
+        return ServerFacts(self._server).storage().checkpoints.due
 
     def compact_due(self, *, is_dry_run: bool) -> Answer:
         """Compact every document that is due."""

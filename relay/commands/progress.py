@@ -8,6 +8,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 
+def is_shown() -> bool:
+    """Say whether anybody would see a bar."""
+    return sys.stderr.isatty()
+
+
 @contextlib.contextmanager
 def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a bar for ``total`` steps; what it yields is told of each that is done."""
@@ -17,7 +22,7 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
         TaskProgressColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
+        disable=not is_shown(),
         transient=True,
     )
     with bar:
