@@ -26,6 +26,8 @@ from yjs_store import (
 @click.command()
 @click.argument("documents", nargs=-1, metavar="[DOCUMENT]...")
 @store_options
+@click.option("--url", hidden=True)
+@click.option("--token-file", hidden=True)
 @click.option("--quick", is_flag=True, help="Verify checksums only; decode nothing.")
 @click.option("--independent", is_flag=True, help="Decode with y-py too, and compare.")
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON per document.")
@@ -33,13 +35,16 @@ def check(
     documents: tuple[str, ...],
     store: str | None,
     config: Path | None,
+    url: str | None,
+    token_file: str | None,
     quick: bool,
     independent: bool,
     as_json: bool,
 ) -> None:
     """Verify a store, or some of its documents. Changes nothing.
 
-    It may be in use meanwhile. Every stored byte is verified, and every update decoded.
+    A server may have it meanwhile. Every stored byte is verified, and every update decoded: so it
+    is for the machine that has the file, and there is no --url.
 
     \b
     yjs-relay check
@@ -49,6 +54,11 @@ def check(
     Exit status: 0 all is sound, 1 something is damaged, 2 wrong usage,
     3 the store cannot be read, 130 interrupted.
     """
+    if url is not None or token_file is not None:
+        raise click.UsageError(
+            "it reads every stored byte, which no server sends: run it with --store where the file"
+            " is, also beside the server; what that has found itself is in `info --url`"
+        )
     depth = _depth(quick, independent)
     try:
         plan = asyncio.run(plan_check(store_url(store, config), documents))

@@ -1,5 +1,7 @@
-"""A y-websocket client for people and tests: follows a document, or appends to a text."""
+"""A y-websocket client for people and tests: follows a document, or adds to it."""
 
+import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,9 +12,9 @@ import pycrdt
 import websockets
 
 from relay.errors import MalformedMessage
-from relay.limits import FRAME_BYTES_MAX
+from relay.limits import FRAME_BYTES_MAX, STORED_LOOK_S, STORED_WITHIN_S
 from relay.wire import y_websocket as wire
-from yjs_store import UpdateRefused, check_update
+from yjs_store import UpdateRefused, check_update, covers_all
 
 _Doc = pycrdt.Doc[Any]
 
@@ -22,6 +24,10 @@ _EMPTY_UPDATE = b"\x00\x00"
 
 class ClientError(Exception):
     """The server could not be reached or closed the connection; the text says why."""
+
+
+class DocumentClosed(ClientError):
+    """The server was reached, and does not give this document or does not take what was sent."""
 
 
 @asynccontextmanager
@@ -38,7 +44,7 @@ async def _connected(
     except websockets.ConnectionClosed as error:
         closed = error.rcvd
         why = f"{closed.code} {closed.reason}" if closed else "without a close frame"
-        raise ClientError(f"the server closed the connection: {why}") from error
+        raise DocumentClosed(f"the server closed the connection: {why}") from error
     except (OSError, ValueError, OverflowError, websockets.WebSocketException) as error:
         raise ClientError(f"cannot connect to {address}: {error}") from error
 
@@ -79,14 +85,50 @@ async def fetch_document(url: str, document: str, token: str | None = None) -> b
         ClientError: it could not be reached, or the server closed the connection.
     """
     async with _connected(url, document, token) as socket:
-        await socket.send(wire.encode_sync_step_1(_NOTHING))
-        while True:
-            for message in await _receive(socket):
-                match message:
-                    case wire.SyncStep2(update):
-                        return update
-                    case wire.SyncStep1():
-                        await socket.send(wire.encode_sync_step_2(_EMPTY_UPDATE))
+        return await _whole(socket)
+
+
+async def send_update(
+    url: str,
+    document: str,
+    update: bytes,
+    token: str | None = None,
+    within_s: float = STORED_WITHIN_S,
+) -> None:
+    """Send an update; on return the server has it on disk.
+
+    Asked for the document, it gives what is durable; an echo may be switched off.
+
+    Raises:
+        ClientError: it could not be reached, or closed the connection.
+        DocumentClosed: it did not take the update in time; who may only read is not told so.
+    """
+    async with _connected(url, document, token) as socket:
+        await socket.send(wire.encode_update(update))
+        try:
+            async with asyncio.timeout(within_s):
+                while not covers_all(await _whole(socket), update):
+                    # An echo, or anything else, is a reason to look again at once.
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(STORED_LOOK_S):
+                            await _receive(socket)
+        except TimeoutError as error:
+            why = f"not stored within {within_s:g} s; perhaps it may only be read"
+            raise DocumentClosed(why) from error
+        except UpdateRefused as error:
+            raise DocumentClosed(str(error)) from error
+
+
+async def _whole(socket: websockets.ClientConnection) -> bytes:
+    """Ask for everything; return it as one update."""
+    await socket.send(wire.encode_sync_step_1(_NOTHING))
+    while True:
+        for message in await _receive(socket):
+            match message:
+                case wire.SyncStep2(update):
+                    return update
+                case wire.SyncStep1():
+                    await socket.send(wire.encode_sync_step_2(_EMPTY_UPDATE))
 
 
 async def send_text(

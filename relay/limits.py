@@ -263,6 +263,10 @@ REQUEST_BODY_BYTES_MAX: Final = 64 * KIB
 PIPELINED_REQUESTS_MAX: Final = 16
 # What is read and thrown away of a body that was refused, so that its sender gets to read why.
 REFUSED_BODY_BYTES: Final = 1 * MIB
+# How long a command waits until a server has stored what it was sent: a large update is tried
+# first, and of one that may not be written its sender is not told. It looks this often meanwhile.
+STORED_WITHIN_S: Final = 60.0
+STORED_LOOK_S: Final = 0.1
 # A response of which nothing is read for this long is not waited for.
 RESPONSE_STALLED_S: Final = 30.0
 

@@ -13,7 +13,7 @@ from yjs_store.check import CheckDepth, DocumentReport
 from yjs_store.check_process import Checked
 from yjs_store.checking import CheckPlan, plan_check, run_check
 from yjs_store.committer import CommitterState
-from yjs_store.crdt import check_update
+from yjs_store.crdt import check_update, covers_all
 from yjs_store.document import Document, Listener
 from yjs_store.errors import (
     Damaged,
@@ -47,6 +47,7 @@ from yjs_store.export_format import ExportedDocument
 from yjs_store.exporting import (
     begin_export,
     export_document,
+    export_update,
     finish_export,
     open_export,
     read_exported,
@@ -212,7 +213,9 @@ __all__ = [
     "check_room",
     "check_update",
     "checkpoint_due",
+    "covers_all",
     "export_document",
+    "export_update",
     "finish_export",
     "import_update",
     "list_heads",

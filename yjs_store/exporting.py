@@ -43,15 +43,26 @@ def export_document(url: str, name: str, directory: Path, number: int) -> Export
         StoreError: as ``read_whole``.
     """
     whole = read_whole(url, name)
-    exported = ExportedDocument(
-        name=name,
-        file=file_of(number),
-        byte_length=len(whole.update),
-        sha256=sha256(whole.update),
-        seq=whole.head.last_seq,
-        updated_ms=whole.head.updated_ms,
+    head = whole.head
+    return export_update(
+        name, whole.update, directory, number, seq=head.last_seq, updated_ms=head.updated_ms
     )
-    _write(directory / exported.file, whole.update)
+
+
+def export_update(
+    name: str, update: bytes, directory: Path, number: int, *, seq: int, updated_ms: int
+) -> ExportedDocument:
+    """Write the bytes of a document into the file with that number; read them back.
+
+    On return they are on the disk.
+
+    Raises:
+        ExportUnusable: as ``export_document``.
+    """
+    exported = ExportedDocument(
+        name, file_of(number), len(update), sha256(update), seq=seq, updated_ms=updated_ms
+    )
+    _write(directory / exported.file, update)
     read_exported(directory, exported)
     return exported
 

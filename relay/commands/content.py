@@ -6,7 +6,7 @@ import click
 
 from relay.client import ClientError, fetch_document
 from relay.commands.place import Place
-from relay.commands.remote import Unreachable, base_url, read_token
+from relay.commands.remote import Unreachable, read_token, websocket_url
 from relay.content import Root, read_content
 from relay.errors import ContentUnreadable
 from relay.terminal import printable
@@ -31,9 +31,8 @@ def content_of(place: Place, document: str) -> dict[str, Root]:
 
 
 def _fetch(url: str, document: str, token: str | None) -> bytes:
-    address = base_url(url)
     try:
-        return asyncio.run(fetch_document(f"ws{address.removeprefix('http')}", document, token))
+        return asyncio.run(fetch_document(websocket_url(url), document, token))
     except ClientError as error:
         raise Unreachable(printable(str(error))) from error
 

@@ -80,15 +80,12 @@ def json_option(what: str) -> Callable[[Callable[..., None]], Callable[..., None
 
 
 @contextlib.contextmanager
-def ending_as_errors_say(*, by_url: bool = True) -> Iterator[None]:
-    """End the command with one line and the exit status of the table when the store says no.
-
-    ``by_url`` says whether a server can be asked to do it.
-    """
+def ending_as_errors_say() -> Iterator[None]:
+    """End the command with one line and the exit status of the table when the store says no."""
     try:
         yield
     except StoreInUse as error:
-        instead = "stop the server, or let it do this by --url" if by_url else "stop the server"
+        instead = "stop the server, or let it do this by --url"
         raise Unreadable(printable(f"{error}: {instead}")) from error
     except (StoreUnusable, StoreUnavailable) as error:
         raise Unreadable(printable(str(error))) from error

@@ -132,6 +132,15 @@ def base_url(url: str) -> str:
     raise click.UsageError(f"--url {printable(url)!r} is none: write http://127.0.0.1:1234")
 
 
+def websocket_url(url: str) -> str:
+    """Return the URL where editors come, given either.
+
+    Raises:
+        UsageError: as ``base_url``.
+    """
+    return f"ws{base_url(url).removeprefix('http')}"
+
+
 def segment(name: str) -> str:
     """Return a document's name as one segment of a path."""
     encoded = quote(name, safe="")

@@ -54,6 +54,17 @@ def text_update(text: str, client_id: int = 1) -> bytes:
     return doc.get_update()
 
 
+def pending() -> tuple[bytes, bytes]:
+    """An update, and the one that it waits for."""
+    doc: Doc = pycrdt.Doc(client_id=9)
+    text = doc.get("text", type=pycrdt.Text)
+    text += "first "
+    first = doc.get_update()
+    before = doc.get_state()
+    text += "second"
+    return doc.get_update(before), first
+
+
 def oversized_update(letter: str = "x") -> bytes:
     """Return an update too large for a journal row, of one letter again and again."""
     return text_update(letter * (JOURNAL_ROW_BYTES_MAX + 1))

@@ -6,11 +6,10 @@ import json
 import sqlite3
 from pathlib import Path
 
-import pycrdt
 import pytest
 from click.testing import CliRunner, Result
 from relay_process import ServerProcess, run
-from relay_support import text_of, text_update
+from relay_support import pending, text_of, text_update
 
 from relay.cli import main
 from yjs_store import Damaged, Store, import_update, open_store
@@ -44,17 +43,6 @@ def read(url: str) -> dict[str, bytes]:
 
 def call(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments, catch_exceptions=False)
-
-
-def pending() -> tuple[bytes, bytes]:
-    """An update, and the one that it waits for."""
-    doc: pycrdt.Doc[object] = pycrdt.Doc(client_id=9)
-    text = doc.get("text", type=pycrdt.Text)
-    text += "first "
-    first = doc.get_update()
-    before = doc.get_state()
-    text += "second"
-    return doc.get_update(before), first
 
 
 @pytest.fixture
@@ -116,7 +104,7 @@ def test_a_running_server_is_not_disturbed(tmp_path: Path) -> None:
         done = run("import", "--store", server.store_url, "out", cwd=tmp_path)
         assert done.returncode == 3
         assert done.stderr.count("\n") == 1
-        assert done.stderr.endswith(": stop the server\n")
+        assert done.stderr.endswith(": stop the server, or let it do this by --url\n")
     assert text_of((tmp_path / "out/documents/00000001.yjs").read_bytes()) == "typed"
     assert text_of(read(server.store_url)["doc"]) == "typed and more"
 
