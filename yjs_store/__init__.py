@@ -12,7 +12,6 @@ from yjs_store.breaker import Breaker, BreakerState
 from yjs_store.check import CheckDepth, DocumentReport
 from yjs_store.check_process import Checked
 from yjs_store.checking import CheckPlan, plan_check, run_check
-from yjs_store.committer import CommitterState
 from yjs_store.crdt import check_update, covers_all
 from yjs_store.document import Document, Listener
 from yjs_store.errors import (
@@ -62,8 +61,6 @@ from yjs_store.facts import (
     ContentFacts,
     Distribution,
     DocumentFacts,
-    DocumentList,
-    ListedDocument,
     LiveFacts,
     ScrubFacts,
     SnapshotFacts,
@@ -79,7 +76,6 @@ from yjs_store.health import Degradation, Trouble
 from yjs_store.importing import ImportOutcome, import_update
 from yjs_store.listing_records import Order
 from yjs_store.names import check_name
-from yjs_store.observing import Observation
 from yjs_store.observing_reading import (
     read_audit,
     read_document,
@@ -88,11 +84,10 @@ from yjs_store.observing_reading import (
 )
 from yjs_store.opening import open_store
 from yjs_store.policy import CheckpointPolicy, checkpoint_due
-from yjs_store.quarantine import Quarantine, QuarantineState
+from yjs_store.quarantine import Quarantine
 from yjs_store.quarantine_reading import read_quarantine, read_quarantine_entry
-from yjs_store.reading import Whole, list_heads, list_names, read_whole, readable
+from yjs_store.reading import list_heads, list_names, read_whole, readable
 from yjs_store.records import (
-    CheckpointResult,
     Head,
     JournalRow,
     Permission,
@@ -106,13 +101,11 @@ from yjs_store.records import (
 from yjs_store.revoking import Revocation, read_sessions, revoke_sessions
 from yjs_store.salvage import SalvagePlan
 from yjs_store.salvaging import plan_salvage, read_set_aside
-from yjs_store.scrubber import ScrubState
 from yjs_store.sessions import SessionBook
 from yjs_store.stack import raise_stack
 from yjs_store.store import Store
 from yjs_store.stored_facts import (
     StoredObservation,
-    StoredStoreFacts,
     observe_stored,
 )
 from yjs_store.submissions import Sender, Submission
@@ -131,8 +124,6 @@ __all__ = [
     "Checked",
     "CheckpointPolicy",
     "CheckpointRecord",
-    "CheckpointResult",
-    "CommitterState",
     "CompactOutcome",
     "CompactResult",
     "ContentFacts",
@@ -143,7 +134,6 @@ __all__ = [
     "DocumentDeleted",
     "DocumentFacts",
     "DocumentFailed",
-    "DocumentList",
     "DocumentMissing",
     "DocumentReport",
     "EntryMissing",
@@ -153,24 +143,20 @@ __all__ = [
     "Head",
     "ImportOutcome",
     "JournalRow",
-    "ListedDocument",
     "Listener",
     "LiveFacts",
     "NameRefused",
     "NoRoom",
-    "Observation",
     "Order",
     "Permission",
     "Poisoned",
     "Quarantine",
     "QuarantineEntry",
-    "QuarantineState",
     "ReadOnlyNow",
     "Receipt",
     "Revocation",
     "SalvagePlan",
     "ScrubFacts",
-    "ScrubState",
     "Sender",
     "Session",
     "SessionBook",
@@ -193,7 +179,6 @@ __all__ = [
     "StoreUnavailable",
     "StoreUnusable",
     "StoredObservation",
-    "StoredStoreFacts",
     "Submission",
     "Switch",
     "Tally",
@@ -205,7 +190,6 @@ __all__ = [
     "UnloadResult",
     "UpdateRefused",
     "UpdateTooLarge",
-    "Whole",
     "WriterSuperseded",
     "begin_export",
     "bound_this_process",
