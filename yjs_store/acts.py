@@ -21,6 +21,7 @@ from yjs_store.facts import (
 )
 from yjs_store.keeper import Keeper
 from yjs_store.limits import LIST_PAGE_MAX
+from yjs_store.living import load_living_head
 from yjs_store.names import check_name
 from yjs_store.observing_format import seal_act
 from yjs_store.opened import OpenDocuments
@@ -52,7 +53,7 @@ class Acts:
 
     async def compact(self, name: str) -> CompactOutcome:
         """See Store.compact."""
-        before = await self._head(name)
+        before = await load_living_head(self._backend, name)
         self._keeper.reset(name)
         began_s = self._timer_s()
         try:
@@ -95,20 +96,11 @@ class Acts:
                 continue  # meanwhile
         return outcomes
 
-    async def _head(self, name: str) -> Head:
-        sealed = await self._backend.load_head(check_name(name))
-        if sealed is None:
-            raise DocumentMissing(name)
-        head = format.check_head(sealed)
-        if head.deleted_ms is not None:
-            raise DocumentDeleted(name)
-        return head
-
     # ---- memory -----------------------------------------------------------------------------
 
     async def load_now(self, name: str) -> None:
         """See Store.load_now."""
-        await self._head(name)
+        await load_living_head(self._backend, name)
         document = await self._opened.open(name)
         self._opened.release(document)
 

@@ -5,12 +5,11 @@ from collections.abc import Callable
 
 import structlog
 
-from yjs_store import format
 from yjs_store.backend import Backend
-from yjs_store.errors import Damaged, DocumentDeleted, DocumentMissing
+from yjs_store.errors import Damaged, DocumentMissing
 from yjs_store.facts import Switch
 from yjs_store.limits import LIST_PAGE_MAX, NOTE_TEXT_MAX
-from yjs_store.names import check_name
+from yjs_store.living import load_living_head
 from yjs_store.observing_format import seal_switch, shown_switch
 from yjs_store.observing_records import StoredNote
 from yjs_store.records import Head
@@ -127,10 +126,4 @@ class Switches:
     async def _find_key(self, name: str | None) -> int:
         if name is None:
             return _STORE
-        sealed = await self._backend.load_head(check_name(name))
-        if sealed is None:
-            raise DocumentMissing(name)
-        head = format.check_head(sealed)
-        if head.deleted_ms is not None:
-            raise DocumentDeleted(name)
-        return head.document_id
+        return (await load_living_head(self._backend, name)).document_id
