@@ -4,11 +4,8 @@ There are documents that end, hang or fill the process that decodes them. That i
 one document, and the next gets a new process.
 """
 
-import contextlib
-import math
 import multiprocessing
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -19,9 +16,6 @@ from yjs_store.errors import Poisoned
 from yjs_store.limits import (
     TRIAL_CPU_BYTES_PER_S,
     TRIAL_CPU_S,
-    TRIAL_MEMORY_BASE_BYTES,
-    TRIAL_MEMORY_BYTES_MAX,
-    TRIAL_MEMORY_PER_BYTE,
 )
 
 _Arguments = ParamSpec("_Arguments")
@@ -73,10 +67,9 @@ class Apart:
 def _begin() -> None:
     begin_process()
     if sys.platform != "win32":
-        import resource  # noqa: PLC0415  (not on every system)
+        from yjs_store.worker_bounds import leave_no_core  # noqa: PLC0415  (not on every system)
 
-        # A process that dies as planned leaves nothing to look at.
-        _lower(resource.RLIMIT_CORE, 0)
+        leave_no_core()
 
 
 def bound_this_process(byte_length: int) -> None:
@@ -86,21 +79,8 @@ def bound_this_process(byte_length: int) -> None:
     """
     if sys.platform == "win32":
         return
-    import resource  # noqa: PLC0415
+    # What that imports is not there on every system.
+    from yjs_store.worker_bounds import bound_memory, bound_time  # noqa: PLC0415
 
-    seconds = time.process_time() + TRIAL_CPU_S + byte_length / TRIAL_CPU_BYTES_PER_S
-    _lower(resource.RLIMIT_CPU, math.ceil(seconds))
-    needed = TRIAL_MEMORY_BASE_BYTES + byte_length * TRIAL_MEMORY_PER_BYTE
-    _lower(resource.RLIMIT_DATA, min(needed, TRIAL_MEMORY_BYTES_MAX))
-
-
-def _lower(which: int, bound: int) -> None:
-    """Set a soft limit; the hard one stays, so that the next document may have more."""
-    import resource  # noqa: PLC0415
-
-    hard = resource.getrlimit(which)[1]
-    if hard != resource.RLIM_INFINITY:
-        bound = min(bound, hard)
-    # A system that knows no such limit has the others.
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(which, (bound, hard))
+    bound_time(TRIAL_CPU_S + byte_length / TRIAL_CPU_BYTES_PER_S)
+    bound_memory(byte_length)

@@ -16,7 +16,11 @@ from yjs_store.limits import (
 def bound_stack() -> None:
     """Take less stack than the server has; what is started would inherit that."""
     _lower(resource.RLIMIT_STACK, TRIAL_STACK_BYTES)
-    # A process that dies as planned leaves nothing to look at.
+    leave_no_core()
+
+
+def leave_no_core() -> None:
+    """Write no core file: a process that dies as planned leaves nothing to look at."""
     _lower(resource.RLIMIT_CORE, 0)
 
 
