@@ -202,23 +202,13 @@ def _refusal(status: int, message: str) -> Response:
     return JSONResponse({"error": "refused", "message": message}, status)
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.has_started = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.has_started.set()
-
-
 @asynccontextmanager
 async def serving(world: World) -> AsyncIterator[Serving]:
     served = Serving(world)
-    server = _Server(uvicorn.Config(served.app(), log_level="warning", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(served.app(), log_level="warning", lifespan="off"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         task = asyncio.create_task(server.serve(sockets=[listener]))
-        await server.has_started.wait()
+        await until(lambda: server.started)
         served.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         try:
             yield served

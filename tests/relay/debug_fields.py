@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from observing import CHECKPOINT, DOCUMENT, LIVE, SNAPSHOT, STORE, TRACES, Listing, head
+from observing import CHECKPOINT, DOCUMENT, LIVE, SNAPSHOT, STORE, TRACES, Listing, head, made
 
 from relay.debug import models
 from relay.debug.assembling import Moment, document, summary
@@ -34,25 +34,20 @@ SWITCH = Switch("notes", "audit", "ann", 9_000)
 OPEN = BreakerFacts(BreakerState.OPEN, 3, "no proof", 8_000, 20_000)
 # A hundred values, most of at most a second.
 SEEN = Distribution((1.0, 2.0, 3.0), (97, 2, 1, 0), 150.0)
-CONNECTION = ConnectionFacts(
+CONNECTION = made(
+    ConnectionFacts,
     connection_id=5,
     user="ann",
     session_id="s1",
     peer="192.0.2.1:5",
     permission=Permission.WRITE,
     joined_s=90.0,
-    queued_frames=0,
-    queued_bytes=0,
     lag_s=0.0,
     is_collapsed=False,
-    unsaved_updates=0,
-    awareness_clients=0,
 )
 NOTHING = Distribution((1.0,), (0, 0), 0.0)
-HUB = HubFacts(
-    connections=0,
-    rooms=0,
-    frames_received=0,
+HUB = made(
+    HubFacts,
     is_draining=False,
     closed={},
     broadcast_s=NOTHING,

@@ -1,17 +1,19 @@
 """Runs the command line as its users do, in processes of its own."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Self
 
 from relay_support import DEADLINE_S
 
+ADMIN_TOKEN = "t" * 40
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -148,3 +150,14 @@ class ServerProcess(Process):
     @property
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
+
+
+@contextlib.contextmanager
+def administered(directory: Path, *options: str) -> Iterator[list[str]]:
+    """A server with admin routes, as options of a command; its store is relay.db."""
+    file = directory / "token"
+    file.write_text(ADMIN_TOKEN)
+    file.chmod(0o600)
+    gate = ("--enable-admin-routes", "--admin-token-file", str(file))
+    with ServerProcess(directory, *gate, *options) as server:
+        yield ["--url", server.url, "--token-file", str(file)]

@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from relay_process import ServerProcess
+from relay_process import ADMIN_TOKEN, administered
 from relay_support import text_update
 
 from relay.cli import main
 from yjs_store import open_store
 
-TOKEN = "t" * 40
 HOSTILE = "../\u202e[red]\\"
 NAMES = (HOSTILE, "compacted", "deleted", "notes/one", "switched")
 
@@ -38,12 +37,8 @@ def where(directory: Path) -> Iterator[list[str]]:
                 await store.append(name, text_update("!", 2))
 
     asyncio.run(write())
-    file = directory / "token"
-    file.write_text(TOKEN)
-    file.chmod(0o600)
-    options = ["--enable-admin-routes", "--admin-token-file", str(file)]
-    with ServerProcess(directory, *options) as server:
-        yield ["--url", server.url, "--token-file", str(file)]
+    with administered(directory) as options:
+        yield options
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +65,7 @@ def test_info_tells_of_the_store_and_of_what_runs(where: list[str], store: list[
     by_server, by_file = said("info", *where), said("info", *store)
     assert by_server["sizes"]["documents"] == by_file["sizes"]["documents"] == len(NAMES)
     assert by_server["schema_version"] == by_file["schema_version"]
-    assert TOKEN not in call("info", *where).output
+    assert ADMIN_TOKEN not in call("info", *where).output
 
 
 def test_documents_are_listed_as_by_the_file(where: list[str], store: list[str]) -> None:

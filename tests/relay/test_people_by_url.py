@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from canned import Canned
 from click.testing import CliRunner, Result
-from relay_process import ServerProcess
+from relay_process import administered
 from relay_support import text_update
 
 from relay.cli import main
@@ -19,7 +19,6 @@ from relay.limits import ADMIN_PAGE_MAX
 from yjs_store import Permission, Session, SessionStatus, open_store
 
 HOSTILE = "\u202e\x1b[31m"
-TOKEN = "t" * 40
 
 
 def session(session_id: str, user: str, document: str = "notes") -> Session:
@@ -47,16 +46,11 @@ def where(directory: Path) -> Iterator[list[str]]:
                 assert await store.quarantine.put("notes", update, "refused", HOSTILE) is not None
 
     asyncio.run(write())
-    file = directory / "token"
-    file.write_text(TOKEN)
-    file.chmod(0o600)
     # Its sessions stay over a restart, which those of --auth none do not.
     tokens = directory / "tokens.toml"
     tokens.write_text("tokens = []\n")
-    options = ["--auth", "token", "--token-file", str(tokens)]
-    options += ["--enable-admin-routes", "--admin-token-file", str(file)]
-    with ServerProcess(directory, *options) as server:
-        yield ["--url", server.url, "--token-file", str(file)]
+    with administered(directory, "--auth", "token", "--token-file", str(tokens)) as options:
+        yield options
 
 
 def call(*arguments: str) -> Result:

@@ -67,16 +67,22 @@ async def test_when_it_is_lifted_writers_are_asked_for_what_they_typed(
     assert text_of(A, await other.next_update()) == "abc"
 
 
-async def test_who_is_asked_is_asked_from_what_is_durable(
-    hub: Hub, store: Store, backend: GatedBackend
-) -> None:
-    """P1: what is on its way when it is lifted is seen by nobody yet."""
+async def lifted_meanwhile(hub: Hub, store: Store, backend: GatedBackend) -> Member:
+    """Switch it on and off while an update of the writer waits for the disk."""
     writer = await joined(hub)
     backend.append_gate.clear()
     writer.send_update(B)
     await backend.wait_appends(2)
     await store.set_read_only("doc", "w", "ann")
     await store.lift_read_only("doc")
+    return writer
+
+
+async def test_who_is_asked_is_asked_from_what_is_durable(
+    hub: Hub, store: Store, backend: GatedBackend
+) -> None:
+    """P1: what is on its way when it is lifted is seen by nobody yet."""
+    writer = await lifted_meanwhile(hub, store, backend)
     assert writer.messages() == []
     backend.append_gate.set()
     await store.wait_settled()
@@ -88,12 +94,7 @@ async def test_who_is_asked_is_asked_from_what_is_durable(
 async def test_a_room_that_is_closed_before_that_moment_asks_nobody(
     hub: Hub, store: Store, backend: GatedBackend
 ) -> None:
-    writer = await joined(hub)
-    backend.append_gate.clear()
-    writer.send_update(B)
-    await backend.wait_appends(2)
-    await store.set_read_only("doc", "w", "ann")
-    await store.lift_read_only("doc")
+    writer = await lifted_meanwhile(hub, store, backend)
     writer.leave()
     writer.room.close()
     backend.append_gate.set()
