@@ -6,7 +6,7 @@ What a client sends is cleared (``clearing``) or tried (``trials``) before it is
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from time import thread_time
 from typing import NamedTuple, Protocol
 
@@ -45,11 +45,10 @@ from yjs_store.limits import (
     UPDATE_BYTES_MAX,
 )
 from yjs_store.records import Append, Head, JournalRow, Receipt
+from yjs_store.rounds import Beginning, Recovered, Round, integrate, sort_tried
 from yjs_store.saving import Saving
 from yjs_store.slicing import slices
 from yjs_store.submissions import (
-    FOUND,
-    REPEATS,
     UPDATE,
     Sender,
     Submission,
@@ -90,16 +89,6 @@ class Trials(Protocol):
         """Hear that the decoder failed on a round, which is tried with ``round_updates``."""
 
 
-class Beginning(NamedTuple):
-    """What a document goes on from after the decoder failed: what is durable, in pieces.
-
-    ``round`` is what has passed of the round, as it must be read; empty when that is as it came.
-    """
-
-    durable: Sequence[bytes]
-    round: Sequence[bytes]
-
-
 class UnderWay(NamedTuple):
     """Updates that wait to be folded, that are on their way to the disk, and on trial."""
 
@@ -107,21 +96,6 @@ class UnderWay(NamedTuple):
     gathered_bytes: int
     in_flight: int
     suspects: int
-
-
-@dataclass(slots=True)
-class _Round:
-    """What one fold took, by what will be said of it.
-
-    ``to_integrate`` is what becomes part of the replica only when it is durable.
-    """
-
-    taken: list[Submission]
-    began_s: float = 0.0
-    stored: list[Submission] = field(default_factory=list)
-    known: list[Submission] = field(default_factory=list)
-    refused: list[tuple[Submission, StoreError]] = field(default_factory=list)
-    to_integrate: tuple[bytes, ...] = ()
 
 
 class Document:
@@ -169,9 +143,9 @@ class Document:
         self._trials = trials
         self._clearing = Clearing(sum(map(len, updates)))
         self._suspects = Suspects()
-        self._recovered: _Recovered | None = None
+        self._recovered: Recovered | None = None
         self._gathered: list[Submission] = []
-        self._round: _Round | None = None
+        self._round: Round | None = None
         self._is_marked = False
         self._when_durable: list[Callable[[], None]] = []
         self._when_settled: list[asyncio.Future[None]] = []
@@ -532,16 +506,11 @@ class Document:
         self._replica = _replica(beginning.durable)
         self._folded_at_s = 0.0
         self.is_mended |= bool(beginning.round)
-        passed: list[Submission] = []
-        for submission, verdict in zip(taken, verdicts, strict=True):
-            if isinstance(verdict, Passed):
-                repeats = submission.repeats and not verdict.is_news
-                passed.append(submission._replace(found=verdict, repeats=repeats))
-            else:
-                # P5: the culprit must not come back with the same bytes.
-                self._refuse(submission.update, submission.sender, UpdateRefused(verdict.reason))
+        passed, refused = sort_tried(taken, verdicts)
+        for submission, error in refused:
+            self._refuse(submission.update, submission.sender, error)
         self._gathered[:0] = passed
-        self._recovered = _Recovered(len(passed), beginning.round)
+        self._recovered = Recovered(len(passed), beginning.round)
         self._mark()
 
     # ---- the committer's side ---------------------------------------------------------------
@@ -550,7 +519,7 @@ class Document:
         """See committer.Source.fold."""
         assert self._round is None, "one round at a time"
         self._is_marked = False
-        self._round = _Round(self._take(), self._telemetry.timer_s())
+        self._round = Round(self._take(), self._telemetry.timer_s(), self._recovered)
         try:
             with self._failing_when_unreadable():
                 row_update = self._integrate_timed(self._round)
@@ -595,16 +564,14 @@ class Document:
         taken, self._gathered = self._gathered[:count], self._gathered[count:]
         return taken
 
-    def _integrate_timed(self, current: _Round) -> bytes | None:
-        """Integrate as ``_integrate`` does, and keep to a pace."""
+    def _integrate_timed(self, current: Round) -> bytes | None:
+        """Integrate a round, and keep to a pace."""
         replica = self._replica
         before_s = replica.applied_s
-        update = self._integrate(current)
+        update = integrate(current, replica, self._pace.structs_max)
         took_s = replica.applied_s - before_s
         if took_s > PACE_SLOW_S or self._pace.is_slowed:
-            structs = sum(submission.structs for submission in current.taken)
-            byte_length = sum(len(submission.update) for submission in current.taken)
-            self._note_pace(took_s, structs + byte_length // KIB)
+            self._note_pace(took_s, current.structs + current.byte_length // KIB)
         if replica.built_s + replica.applied_s > BUILD_S_MIN * BUILD_FOLD_SHARE:
             self._note_cost()
         return update
@@ -653,54 +620,6 @@ class Document:
             self._suspects.put_first(set_back)
             self._trials.take(self)
 
-    def _integrate(self, current: _Round) -> bytes | None:
-        """Integrate what decodes, note the rest as refused; return what is new as one update."""
-        is_recovered = self._recovered is not None
-        if current.taken and not is_recovered and self._is_large(current.taken[0]):
-            return _take_large(current, current.taken[0])
-        for update in () if self._recovered is None else self._recovered.updates:
-            # As it must be read; as it was sent, it adds nothing to that, and is what is stored.
-            self._replica.integrate(update)
-        parts: list[bytes] = []
-        fresh = current.taken
-        if any(map(REPEATS, fresh)):
-            parts += [
-                submission.update
-                for submission in current.taken
-                if submission.repeats and self._integrate_repeat(current, submission)
-            ]
-            fresh = [submission for submission in fresh if not submission.repeats]
-        are_plain = not any(map(FOUND, fresh))
-        for merged, submissions in _merge_decodable(fresh, current.refused, are_plain=are_plain):
-            if merged == crdt.EMPTY_UPDATE:
-                current.known.extend(submissions)
-            else:
-                self._replica.integrate(merged, is_plain=are_plain)
-                current.stored.extend(submissions)
-                parts.append(merged)
-        if len(parts) < 2:
-            return parts[0] if parts else None
-        return crdt.merge(parts)
-
-    def _is_large(self, submission: Submission) -> bool:
-        return submission.is_large(self._pace.structs_max)
-
-    def _integrate_repeat(self, current: _Round, submission: Submission) -> bool:
-        try:
-            crdt.check_update(submission.update)
-            is_news = self._replica.integrate_news(submission.update)
-        except UpdateRefused as error:
-            current.refused.append((submission, error))
-            return False
-        except crdt.StartUnreadable:
-            raise
-        except crdt.IntegrationFailed as error:
-            # The one culprit is known here: it must not come back with the same bytes (P5).
-            current.refused.append((submission, UpdateRefused(str(error))))
-            raise
-        (current.stored if is_news else current.known).append(submission)
-        return is_news
-
     def settled(self, append: Append | None, document_id: int) -> None:
         """See committer.Source.settled."""
         if append is None:
@@ -742,13 +661,12 @@ class Document:
         if current is None:
             return
         if current.to_integrate:
-            current.refused += [(submission, error) for submission in current.stored]
-            current.stored = []
+            current.refuse_stored(error)
             self._settle(self.head, None)
         elif isinstance(error, FoldFailed):
             self.failed(error)
         else:
-            current.refused += [(submission, error) for submission in current.stored]
+            current.refuse_stored(error)
             self.failed(DocumentFailed(self.name, f"an update was refused: {error}"))
 
     def _settle(self, head: Head, row: JournalRow | None) -> None:
@@ -778,7 +696,7 @@ class Document:
         self._release_waiters()
         self._tell_settled(self)
 
-    def _note_saved(self, current: _Round, byte_length: int) -> None:
+    def _note_saved(self, current: Round, byte_length: int) -> None:
         saving = self.saving
         saving.saves += 1
         now_ms = saving.saved_ms = self._clock_ms()
@@ -791,16 +709,14 @@ class Document:
             return
         self.error = self._barred = error
         self._telemetry.note(self.name, "document failed", error=type(error).__name__)
-        current, self._round = self._round or _Round([]), None
+        current, self._round = self._round or Round([]), None
         gathered, self._gathered = self._gathered, []
         suspects = self._suspects.remove_all()
         self._trials.dismiss(sum(len(submission.update) for submission in suspects))
-        culprits = {id(submission) for submission, _ in current.refused}
         for submission, refusal in current.refused:
             self._refuse(submission.update, submission.sender, refusal)
-        for submission in [*current.taken, *gathered, *suspects]:
-            if id(submission) not in culprits:
-                self._refuse(submission.update, submission.sender, error)
+        for submission in [*current.unanswered(), *gathered, *suspects]:
+            self._refuse(submission.update, submission.sender, error)
         self._when_durable.clear()
         for listener in tuple(self._listeners):
             listener.failed(error)
@@ -816,48 +732,6 @@ class Document:
 
 def _replica(updates: Sequence[bytes]) -> crdt.Replica:
     return crdt.Replica(updates, mend_bytes_max=MEND_INLINE_BYTES, cpu_s=thread_time)
-
-
-def _take_large(current: _Round, submission: Submission) -> bytes | None:
-    """Note what is stored of an update that must not become a row: it has been tried."""
-    passed = submission.found
-    assert isinstance(passed, Passed), "only its trial says that it is large"
-    if not passed.is_news:
-        current.known.append(submission)
-        return None
-    current.stored.append(submission)
-    merged = submission.update if passed.merged is None else passed.merged
-    current.to_integrate = passed.pieces or (merged,)
-    return merged
-
-
-def _merge_decodable(
-    submissions: list[Submission],
-    refused: list[tuple[Submission, StoreError]],
-    *,
-    are_plain: bool,
-) -> Iterator[tuple[bytes, list[Submission]]]:
-    """Merge; where something does not decode, halve until it stands alone, and refuse it (P5)."""
-    if not submissions:
-        return
-    try:
-        merged = crdt.merge(list(map(UPDATE, submissions)), are_plain=are_plain)
-    except UpdateRefused as error:
-        if len(submissions) == 1:
-            refused.append((submissions[0], error))
-            return
-        half = len(submissions) // 2
-        yield from _merge_decodable(submissions[:half], refused, are_plain=are_plain)
-        yield from _merge_decodable(submissions[half:], refused, are_plain=are_plain)
-    else:
-        yield merged, submissions
-
-
-class _Recovered(NamedTuple):
-    """How many of what has gathered have passed their trial again, and how they must be read."""
-
-    first: int
-    updates: Sequence[bytes]
 
 
 class _Waiter:

@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 from yjs_store import crdt
 from yjs_store.assembling import assemble_cut
-from yjs_store.document import Beginning, Document
+from yjs_store.document import Document
 from yjs_store.errors import DocumentFailed, Poisoned, StoreError, UpdateRefused
 from yjs_store.limits import TRIAL_WAITING_BYTES_MAX
 from yjs_store.records import StoredDocument
 from yjs_store.retrying import StorageState
+from yjs_store.rounds import Beginning
 from yjs_store.submissions import Submission
 from yjs_store.trial import Failed, Passed, Suspect, Verdict
 from yjs_store.trial_lanes import Choice, Lane, Load

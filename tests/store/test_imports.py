@@ -32,6 +32,7 @@ PURE = {
     "yjs_store.quarantine_format",
     "yjs_store.quarantine_records",
     "yjs_store.records",
+    "yjs_store.rounds",
     "yjs_store.saving",
     "yjs_store.session_format",
     "yjs_store.session_records",
