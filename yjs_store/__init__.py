@@ -8,12 +8,13 @@
 """
 
 from yjs_store.apart import Apart, bound_this_process
+from yjs_store.audience import Listener
 from yjs_store.breaker import Breaker, BreakerState
 from yjs_store.check import CheckDepth, DocumentReport
 from yjs_store.check_process import Checked
 from yjs_store.checking import CheckPlan, plan_check, run_check
 from yjs_store.crdt import check_update, covers_all
-from yjs_store.document import Document, Listener
+from yjs_store.document import Document
 from yjs_store.errors import (
     Damaged,
     DocumentDeleted,

@@ -11,14 +11,14 @@ from time import thread_time
 from typing import NamedTuple, Protocol
 
 from yjs_store import crdt, format
+from yjs_store.audience import Audience, Listener, Waiter
 from yjs_store.clearing import Clearing
 from yjs_store.committer import ELSEWHERE, Committer, Elsewhere
-from yjs_store.content import facts_of
+from yjs_store.content_watch import ContentWatch
+from yjs_store.decoder_failures import failure_of
 from yjs_store.errors import (
-    Damaged,
     DocumentFailed,
     FoldFailed,
-    MendingAwaited,
     ReadOnlyNow,
     StoreError,
     TrialsFull,
@@ -27,12 +27,11 @@ from yjs_store.errors import (
 )
 from yjs_store.facts import ContentFacts
 from yjs_store.fold_pace import FoldPace, build_s_max
+from yjs_store.heads import appended_head
 from yjs_store.inspection import is_plain
 from yjs_store.limits import (
     BUILD_FOLD_SHARE,
     BUILD_S_MIN,
-    CONTENT_FOUND_MS,
-    CONTENT_INLINE_BYTES,
     INLINE_WORK_MAX,
     JOURNAL_ROW_BYTES_MAX,
     KIB,
@@ -58,19 +57,6 @@ from yjs_store.submissions import (
 )
 from yjs_store.telemetry import Telemetry
 from yjs_store.trial import Passed, Verdict
-
-
-class Listener(Protocol):
-    """Who follows a document."""
-
-    def committed(self, row: JournalRow, stored: Sequence[Submission]) -> None:
-        """Hear of a row that is durable now: what was gathered, as one update in its data."""
-
-    def failed(self, error: StoreError) -> None:
-        """Hear that the document must be closed and loaded again."""
-
-    def switched(self, *, is_read_only: bool) -> None:
-        """Hear that from now on nothing is taken, or again everything."""
 
 
 class Trials(Protocol):
@@ -122,7 +108,7 @@ class Document:
         self.saving = Saving()
         # As it was found last; None when nobody has looked.
         self.content: ContentFacts | None = None
-        self._content_found_ms = 0
+        self._content_watch = ContentWatch()
         # Why nothing is taken: it failed, or an operator wants it so.
         self._barred: StoreError | None = None
         self._telemetry = telemetry
@@ -147,9 +133,7 @@ class Document:
         self._gathered: list[Submission] = []
         self._round: Round | None = None
         self._is_marked = False
-        self._when_durable: list[Callable[[], None]] = []
-        self._when_settled: list[asyncio.Future[None]] = []
-        self._listeners: dict[Listener, None] = {}
+        self._audience = Audience()
 
     @property
     def name(self) -> str:
@@ -249,17 +233,17 @@ class Document:
                 again, then try again.
             ReadOnlyNow: nothing was stored; an operator wants it so for now.
         """
-        waiter = _Waiter()
+        waiter = Waiter()
         self.submit(update, waiter)
         return await waiter.future
 
     def listen(self, listener: Listener) -> None:
         """Tell ``listener`` of every row from now on."""
-        self._listeners[listener] = None
+        self._audience.add(listener)
 
     def unlisten(self, listener: Listener) -> None:
         """Tell it no more."""
-        self._listeners.pop(listener, None)
+        self._audience.remove(listener)
 
     def bar(self, reason: str | None) -> None:
         """Take nothing from now on, for this reason; with None take everything again.
@@ -271,8 +255,7 @@ class Document:
             return
         self._barred = None if reason is None else ReadOnlyNow(self.name, reason)
         if was_barred != (reason is not None):
-            for listener in tuple(self._listeners):
-                listener.switched(is_read_only=not was_barred)
+            self._audience.tell_switched(is_read_only=not was_barred)
 
     @property
     def is_read_only(self) -> bool:
@@ -291,7 +274,7 @@ class Document:
         if self._round is None:
             callback()
         else:
-            self._when_durable.append(callback)
+            self._audience.add_when_durable(callback)
 
     async def wait_settled(self) -> None:
         """Wait until all submitted is durable or refused.
@@ -300,9 +283,7 @@ class Document:
             StoreError: the document failed.
         """
         while not self.is_settled and self.error is None:
-            settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._when_settled.append(settled)
-            await settled
+            await self._audience.wait_settled()
         if self.error is not None:
             raise self.error
 
@@ -338,23 +319,10 @@ class Document:
         assert self._round is None, "what is not durable must not be seen (P1)"
         with self._failing_when_asked():
             state_vector = self._replica.state_vector()
-            if self._replica.is_built:
-                self._find_content()
+            self.content = self._content_watch.look(
+                self.content, self._replica, self.head, self._clock_ms
+            )
             return state_vector
-
-    def _find_content(self) -> None:
-        """Look at the content, where that takes no time and has not been done just now."""
-        known, head = self.content, self.head
-        if head.journal_bytes + head.snapshot_bytes > CONTENT_INLINE_BYTES or (
-            known is not None and known.seq == head.last_seq
-        ):
-            return
-        now_ms = self._clock_ms()
-        if known is None or now_ms - self._content_found_ms >= CONTENT_FOUND_MS:
-            self._content_found_ms = now_ms
-            # Nobody asked for this, so nobody has to hear that it cannot be had.
-            with contextlib.suppress(UpdateRefused, crdt.IntegrationFailed):
-                self.content = facts_of(self._replica.content(), head.last_seq)
 
     @property
     def under_way(self) -> UnderWay:
@@ -367,30 +335,14 @@ class Document:
         )
 
     @contextlib.contextmanager
-    def _failing_when_unreadable(self) -> Iterator[None]:
+    def _failing_when_asked(self) -> Iterator[None]:
+        """Fail the document when the decoder fails on what is stored, or on what it took."""
         try:
             yield
-        except crdt.MendingNeeded as error:
-            awaited = MendingAwaited(self.name, str(error))
-            self.failed(awaited)
-            raise awaited from error
-        except crdt.StartUnreadable as error:
-            damaged = Damaged(self.name, "content", "Yjs updates", str(error))
-            self.failed(damaged)
-            raise damaged from error
-
-    @contextlib.contextmanager
-    def _failing_when_asked(self) -> Iterator[None]:
-        """Fail the document, too, when the decoder fails on what it took before."""
-        with self._failing_when_unreadable():
-            try:
-                yield
-            except crdt.StartUnreadable:
-                raise
-            except crdt.IntegrationFailed as error:
-                failed = DocumentFailed(self.name, str(error))
-                self.failed(failed)
-                raise failed from error
+        except crdt.IntegrationFailed as error:
+            failure = failure_of(self.name, error)
+            self.failed(failure)
+            raise failure from error
 
     # ---- the trials' side -------------------------------------------------------------------
 
@@ -490,7 +442,7 @@ class Document:
         if self._suspects:
             self._trials.take(self)
         elif self.is_settled:
-            self._release_waiters()
+            self._audience.tell_settled()
             self._tell_settled(self)
 
     @property
@@ -521,34 +473,23 @@ class Document:
         self._is_marked = False
         self._round = Round(self._take(), self._telemetry.timer_s(), self._recovered)
         try:
-            with self._failing_when_unreadable():
-                row_update = self._integrate_timed(self._round)
-                self.is_mended |= self._replica.is_mended
-                self._replica.is_mended = False
-        except (Damaged, MendingAwaited):
-            return None
+            row_update = self._integrate_timed(self._round)
         except crdt.IntegrationFailed as error:
-            if self._recovered is not None:
-                # It has passed its trial, and still: nobody knows what to do but to load again.
-                self.failed(DocumentFailed(self.name, str(error)))
-                return None
-            self._trials.recover(self)
-            return ELSEWHERE
+            if self._recovered is None and not isinstance(error, crdt.StartUnreadable):
+                self._trials.recover(self)
+                return ELSEWHERE
+            # It has passed its trial, and still: nobody knows what to do but to load again.
+            self.failed(failure_of(self.name, error))
+            return None
+        self.is_mended |= self._replica.is_mended
+        self._replica.is_mended = False
         if row_update is None:
             return None
         if self._round.to_integrate or len(row_update) > JOURNAL_ROW_BYTES_MAX:
             self._store_oversized(self, row_update)
             return ELSEWHERE
-        now_ms = self._clock_ms()
-        seq = self.head.last_seq + 1
-        after = replace(
-            self.head,
-            last_seq=seq,
-            journal_bytes=self.head.journal_bytes + len(row_update),
-            created_ms=self.head.created_ms if self.head.document_id else now_ms,
-            updated_ms=now_ms,
-        )
-        row = format.seal_row(after.uid, seq, now_ms, row_update)
+        after = appended_head(self.head, len(row_update), self._clock_ms())
+        row = format.seal_row(after.uid, after.last_seq, after.updated_ms, row_update)
         return Append(self.head, format.seal_head(after), row)
 
     def _take(self) -> list[Submission]:
@@ -677,14 +618,11 @@ class Document:
         self._round = None
         self._recovered = None
         self.head = head
-        callbacks, self._when_durable = self._when_durable, []
-        for callback in callbacks:
-            callback()
+        self._audience.tell_durable()
         receipt = Receipt(self.name, self.head.last_seq)
         if row is not None:
             self._note_saved(current, row.byte_length)
-            for listener in tuple(self._listeners):
-                listener.committed(row, current.stored)
+            self._audience.tell_committed(row, current.stored)
         for update, sender, _, _ in current.stored:
             sender.stored(update, receipt, news=True)
         for submission in current.known:
@@ -693,7 +631,7 @@ class Document:
             self._refuse(submission.update, submission.sender, error)
         if self._gathered:
             self._mark()
-        self._release_waiters()
+        self._audience.tell_settled()
         self._tell_settled(self)
 
     def _note_saved(self, current: Round, byte_length: int) -> None:
@@ -717,35 +655,10 @@ class Document:
             self._refuse(submission.update, submission.sender, refusal)
         for submission in [*current.unanswered(), *gathered, *suspects]:
             self._refuse(submission.update, submission.sender, error)
-        self._when_durable.clear()
-        for listener in tuple(self._listeners):
-            listener.failed(error)
-        self._release_waiters()
+        self._audience.tell_failed(error)
+        self._audience.tell_settled()
         self._tell_settled(self)
-
-    def _release_waiters(self) -> None:
-        waiters, self._when_settled = self._when_settled, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
 
 
 def _replica(updates: Sequence[bytes]) -> crdt.Replica:
     return crdt.Replica(updates, mend_bytes_max=MEND_INLINE_BYTES, cpu_s=thread_time)
-
-
-class _Waiter:
-    """The sender behind ``append``."""
-
-    who = ""
-
-    def __init__(self) -> None:
-        self.future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-
-    def stored(self, update: bytes, receipt: Receipt, *, news: bool) -> None:
-        if not self.future.done():
-            self.future.set_result(receipt)
-
-    def refused(self, update: bytes, error: StoreError) -> None:
-        if not self.future.done():
-            self.future.set_exception(error)

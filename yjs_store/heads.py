@@ -25,6 +25,17 @@ def fresh_head(name: str, uid: bytes) -> Head:
     )
 
 
+def appended_head(before: Head, byte_length: int, now_ms: int) -> Head:
+    """Return the head of the document with one more row of so many bytes."""
+    return replace(
+        before,
+        last_seq=before.last_seq + 1,
+        journal_bytes=before.journal_bytes + byte_length,
+        created_ms=before.created_ms if before.document_id else now_ms,
+        updated_ms=now_ms,
+    )
+
+
 def published_head(before: Head, staged: Staged, now_ms: int) -> Head:
     """Return the head that names a staged snapshot.
 

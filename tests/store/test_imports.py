@@ -14,7 +14,9 @@ PACKAGES = ("yjs_store", "relay")
 
 PURE = {
     "yjs_store.clocks",
+    "yjs_store.content_watch",
     "yjs_store.crdt",
+    "yjs_store.decoder_failures",
     "yjs_store.errors",
     "yjs_store.facts",
     "yjs_store.format",
