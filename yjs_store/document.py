@@ -26,27 +26,18 @@ from yjs_store.errors import (
     UpdateTooLarge,
 )
 from yjs_store.facts import ContentFacts
-from yjs_store.fold_pace import FoldPace, build_s_max
 from yjs_store.heads import appended_head
 from yjs_store.inspection import is_plain
 from yjs_store.limits import (
-    BUILD_FOLD_SHARE,
-    BUILD_S_MIN,
     INLINE_WORK_MAX,
     JOURNAL_ROW_BYTES_MAX,
-    KIB,
-    MEND_INLINE_BYTES,
-    PACE_SLOW_S,
-    SLICE_SLOW_S,
-    SLICE_STRUCTS,
-    SLOW_SLICE_STRUCTS,
     TRIAL_BYTES_MAX,
     UPDATE_BYTES_MAX,
 )
+from yjs_store.paced_replica import PacedReplica
 from yjs_store.records import Append, Head, JournalRow, Receipt
-from yjs_store.rounds import Beginning, Recovered, Round, integrate, sort_tried
+from yjs_store.rounds import Beginning, Recovered, Round, sort_tried
 from yjs_store.saving import Saving
-from yjs_store.slicing import slices
 from yjs_store.submissions import (
     UPDATE,
     Sender,
@@ -116,16 +107,9 @@ class Document:
         self._clock_ms = clock_ms
         self._tell_settled = settled
         self._store_oversized = store_oversized
-        # Whether a load of what is stored would have to mend it, and a checkpoint would help.
-        self.is_mended = False
-        # Whether it takes long to load it from its rows, and a checkpoint would help.
-        self.is_slow_to_load = False
-        self._replica = _replica(updates)
-        self._pace = FoldPace()
-        # Whether all that is new is tried first, because the decoder has worked too much on it.
-        self._is_costly = False
-        # What it had taken when a checkpoint was last asked for.
-        self._folded_at_s = 0.0
+        self._paced = PacedReplica(updates, thread_time, asyncio.get_running_loop().time)
+        # As it was when what has gathered was cleared.
+        self._structs_max = self._paced.pace.structs_max
         self._trials = trials
         self._clearing = Clearing(sum(map(len, updates)))
         self._suspects = Suspects()
@@ -139,6 +123,10 @@ class Document:
     def name(self) -> str:
         """The name it is stored under."""
         return self.head.name
+
+    def take_wishes(self) -> list[str]:
+        """Return why a checkpoint would help, each reason once."""
+        return self._paced.take_wishes()
 
     @property
     def is_settled(self) -> bool:
@@ -157,7 +145,7 @@ class Document:
             is_plain(update)
             and self._barred is None
             and not self._suspects.senders
-            and not self._is_costly
+            and not self._paced.is_costly
         ):
             # The way of nearly every update, at the least price.
             self._gathered.append(plain(update, sender, repeats))
@@ -197,9 +185,9 @@ class Document:
 
     def _cleared(self, update: bytes) -> int | None:
         """Return how many structs and deletes it has; None when it must be tried."""
-        if self._is_costly:
+        if self._paced.is_costly:
             return None
-        return self._clearing.clear(update, self._pace.structs_max)
+        return self._clearing.clear(update, self._paced.pace.structs_max)
 
     def _suspect(self, submission: Submission) -> None:
         if self._trials.admit(len(submission.update)):
@@ -216,9 +204,8 @@ class Document:
     def _mark(self) -> None:
         if self._round is None and not self._is_marked:
             self._is_marked = True
-            if self._pace.is_slowed:
-                rest_s = self._pace.rest_s(asyncio.get_running_loop().time())
-                self._committer.mark_later(self, rest_s)
+            if self._paced.pace.is_slowed:
+                self._committer.mark_later(self, self._paced.rest_s)
             else:
                 self._committer.mark(self)
 
@@ -308,7 +295,7 @@ class Document:
         """
         assert self._round is None, "what is not durable must not be seen (P1)"
         with self._failing_when_asked():
-            return self._replica.diff(state_vector)
+            return self._paced.replica.diff(state_vector)
 
     def state_vector(self) -> bytes:
         """Return the state vector; only from within ``when_durable``.
@@ -318,9 +305,10 @@ class Document:
         """
         assert self._round is None, "what is not durable must not be seen (P1)"
         with self._failing_when_asked():
-            state_vector = self._replica.state_vector()
+            replica = self._paced.replica
+            state_vector = replica.state_vector()
             self.content = self._content_watch.look(
-                self.content, self._replica, self.head, self._clock_ms
+                self.content, replica, self.head, self._clock_ms
             )
             return state_vector
 
@@ -382,7 +370,7 @@ class Document:
             self._trials.dismiss(len(submission.update))
             if isinstance(verdict, Passed):
                 self._clearing.end_trial(verdict.nesting)
-                self._note_built(verdict.built_s)
+                self._paced.note_built(verdict.built_s)
             else:
                 refused.setdefault(id(submission.sender), UpdateRefused(verdict.reason))
             error = refused.get(id(submission.sender))
@@ -455,9 +443,7 @@ class Document:
         if self._round is None or self.error is not None:
             return
         taken, self._round = self._round.taken, None
-        self._replica = _replica(beginning.durable)
-        self._folded_at_s = 0.0
-        self.is_mended |= bool(beginning.round)
+        self._paced.begin_anew(beginning.durable, is_mended=bool(beginning.round))
         passed, refused = sort_tried(taken, verdicts)
         for submission, error in refused:
             self._refuse(submission.update, submission.sender, error)
@@ -473,7 +459,7 @@ class Document:
         self._is_marked = False
         self._round = Round(self._take(), self._telemetry.timer_s(), self._recovered)
         try:
-            row_update = self._integrate_timed(self._round)
+            row_update = self._paced.integrate(self._round)
         except crdt.IntegrationFailed as error:
             if self._recovered is None and not isinstance(error, crdt.StartUnreadable):
                 self._trials.recover(self)
@@ -481,8 +467,7 @@ class Document:
             # It has passed its trial, and still: nobody knows what to do but to load again.
             self.failed(failure_of(self.name, error))
             return None
-        self.is_mended |= self._replica.is_mended
-        self._replica.is_mended = False
+        self._keep_to_pace()
         if row_update is None:
             return None
         if self._round.to_integrate or len(row_update) > JOURNAL_ROW_BYTES_MAX:
@@ -501,43 +486,17 @@ class Document:
         recovered = self._recovered
         count = recovered.first if recovered is not None else None
         if count is None:
-            count = take_count(self._gathered, self._pace.structs_max)
+            count = take_count(self._gathered, self._paced.pace.structs_max)
         taken, self._gathered = self._gathered[:count], self._gathered[count:]
         return taken
 
-    def _integrate_timed(self, current: Round) -> bytes | None:
-        """Integrate a round, and keep to a pace."""
-        replica = self._replica
-        before_s = replica.applied_s
-        update = integrate(current, replica, self._pace.structs_max)
-        took_s = replica.applied_s - before_s
-        if took_s > PACE_SLOW_S or self._pace.is_slowed:
-            self._note_pace(took_s, current.structs + current.byte_length // KIB)
-        if replica.built_s + replica.applied_s > BUILD_S_MIN * BUILD_FOLD_SHARE:
-            self._note_cost()
-        return update
-
-    def _note_pace(self, took_s: float, structs: int) -> None:
-        structs_max = self._pace.structs_max
-        self._pace.note(took_s, structs, asyncio.get_running_loop().time())
-        if self._pace.structs_max < structs_max:
+    def _keep_to_pace(self) -> None:
+        """Where less fits into a round than before, have tried what was cleared for more."""
+        structs_max = self._paced.pace.structs_max
+        is_slower = structs_max < self._structs_max
+        self._structs_max = structs_max
+        if is_slower:
             self._set_back()
-
-    def _note_cost(self) -> None:
-        """See how long it would take to load the document; something must be done if long."""
-        cost_s = self._replica.built_s + self._replica.applied_s
-        bound_s = build_s_max(self._replica.applied_bytes)
-        if cost_s - self._folded_at_s > bound_s * BUILD_FOLD_SHARE:
-            self.is_slow_to_load = True
-            self._folded_at_s = cost_s
-        self._is_costly = cost_s > bound_s
-
-    def _note_built(self, built_s: float) -> None:
-        """Hear of a trial how long it takes to build the document, with what has passed."""
-        if self._is_costly:
-            self._replica.built_s, self._replica.applied_s = built_s, 0.0
-            self._folded_at_s = 0.0
-            self._note_cost()
 
     def _set_back(self) -> None:
         """Have tried what was cleared before it was known how long that takes."""
@@ -547,7 +506,7 @@ class Document:
         behind: set[int] = set()
         for submission in self._gathered:
             is_cleared = not isinstance(submission.found, Passed)
-            if is_cleared and submission.structs > self._pace.structs_max:
+            if is_cleared and submission.structs > self._paced.pace.structs_max:
                 behind.add(id(submission.sender))
             if id(submission.sender) not in behind:
                 kept.append(submission)
@@ -571,25 +530,17 @@ class Document:
     async def settled_oversized(self, head: Head, update: bytes) -> None:
         """Hear that what must not become a row is durable, in a snapshot."""
         current = self._round
-        is_slow = self._pace.is_slowed
-        for piece in () if current is None else current.to_integrate:
-            # What many put at one place takes longer the more there are.
-            is_cut = is_slow
-            for part in slices(piece, SLOW_SLICE_STRUCTS) if is_cut else (piece,):
+        if current is None:
+            return  # it failed meanwhile
+        try:
+            for rest_s in self._paced.integrate_large(current.to_integrate):
+                self._keep_to_pace()
+                await asyncio.sleep(rest_s)
                 if self._round is not current:
                     return  # it failed meanwhile
-                before_s = self._replica.applied_s
-                try:
-                    self._replica.integrate(part)
-                except crdt.IntegrationFailed as error:
-                    self.failed(DocumentFailed(self.name, str(error)))
-                took_s = self._replica.applied_s - before_s
-                if took_s > SLICE_SLOW_S:
-                    is_slow = True
-                    self._note_pace(took_s, SLOW_SLICE_STRUCTS if is_cut else SLICE_STRUCTS)
-                # So that nobody waits for more than one part, and others have their half.
-                await asyncio.sleep(took_s if is_slow else 0)
-        self._note_cost()
+        except crdt.IntegrationFailed as error:
+            self.failed(DocumentFailed(self.name, str(error)))
+            return
         self._settle(head, format.seal_row(head.uid, head.last_seq, head.updated_ms, update))
 
     def refused_oversized(self, error: UpdateRefused | FoldFailed) -> None:
@@ -658,7 +609,3 @@ class Document:
         self._audience.tell_failed(error)
         self._audience.tell_settled()
         self._tell_settled(self)
-
-
-def _replica(updates: Sequence[bytes]) -> crdt.Replica:
-    return crdt.Replica(updates, mend_bytes_max=MEND_INLINE_BYTES, cpu_s=thread_time)

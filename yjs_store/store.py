@@ -192,13 +192,8 @@ class Store:
     def _document_settled(self, document: Document) -> None:
         if document.error is None:
             self._keeper.consider(document.head)
-            if document.is_mended:
-                # So that no load has to do it again.
-                document.is_mended = False
-                self._keeper.request(document.name, "mending")
-            if document.is_slow_to_load:
-                document.is_slow_to_load = False
-                self._keeper.request(document.name, "slow to load")
+            for reason in document.take_wishes():
+                self._keeper.request(document.name, reason)
         elif isinstance(document.error, MendingAwaited):
             self._unmended.add(document.name)
         self._opened.drop_when_unused(document)

@@ -209,7 +209,7 @@ async def test_a_crowd_at_one_place_is_stored_whole_while_another_writes(
     store: Store, document: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The real decoder and its real time, all of which is slow here."""
-    monkeypatch.setattr("yjs_store.document.PACE_SLOW_S", 0.0)
+    monkeypatch.setattr("yjs_store.paced_replica.PACE_SLOW_S", 0.0)
     monkeypatch.setattr("yjs_store.fold_pace.PACE_SLOW_S", 0.0)
     monkeypatch.setattr("yjs_store.fold_pace.PACE_SLOW_STRUCT_S", 0.0)
     monkeypatch.setattr("yjs_store.fold_pace.PACE_ROUND_S", 0.0001)

@@ -29,6 +29,7 @@ PURE = {
     "yjs_store.names",
     "yjs_store.observing_format",
     "yjs_store.observing_records",
+    "yjs_store.paced_replica",
     "yjs_store.pairs",
     "yjs_store.policy",
     "yjs_store.quarantine_format",

@@ -134,6 +134,6 @@ async def test_rows_of_many_structs_from_an_older_store_are_loaded_in_pieces(pat
     update = one_letter_each(100_000)
     make_version_1(path, {"n": [update]})
     async with store_over(WatchedBackend(path)) as store, store.document("n") as document:
-        assert len(document._replica._updates) > 300
+        assert len(document._paced.replica._updates) > 300
         assert len(crdt.parse_state_vector(document.state_vector())) == 1
         assert (await document.append(letters("a")[0])).seq == 2
