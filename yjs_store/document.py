@@ -1,6 +1,7 @@
-"""One live document: gathers updates, folds them into rows, answers from what is durable.
+"""One live document: has what is handed in folded into rows, and answers from what is durable.
 
-What a client sends is cleared (``clearing``) or tried (``trials``) before it is gathered.
+It decides little itself: ``intake`` has what waits, ``rounds`` what one fold takes,
+``paced_replica`` how much goes at a time, ``audience`` who hears of it.
 """
 
 import asyncio
@@ -8,71 +9,37 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from time import thread_time
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from yjs_store import crdt, format
 from yjs_store.audience import Audience, Listener, Waiter
-from yjs_store.clearing import Clearing
 from yjs_store.committer import ELSEWHERE, Committer, Elsewhere
 from yjs_store.content_watch import ContentWatch
 from yjs_store.decoder_failures import failure_of
-from yjs_store.errors import (
-    DocumentFailed,
-    FoldFailed,
-    ReadOnlyNow,
-    StoreError,
-    TrialsFull,
-    UpdateRefused,
-    UpdateTooLarge,
-)
+from yjs_store.errors import DocumentFailed, FoldFailed, ReadOnlyNow, StoreError, UpdateRefused
 from yjs_store.facts import ContentFacts
 from yjs_store.heads import appended_head
 from yjs_store.inspection import is_plain
-from yjs_store.limits import (
-    INLINE_WORK_MAX,
-    JOURNAL_ROW_BYTES_MAX,
-    TRIAL_BYTES_MAX,
-    UPDATE_BYTES_MAX,
-)
+from yjs_store.intake import Admission, Intake, UnderWay
+from yjs_store.limits import JOURNAL_ROW_BYTES_MAX, TRIAL_BYTES_MAX
 from yjs_store.paced_replica import PacedReplica
 from yjs_store.records import Append, Head, JournalRow, Receipt
+from yjs_store.refusals import Refusals
 from yjs_store.rounds import Beginning, Recovered, Round, sort_tried
 from yjs_store.saving import Saving
-from yjs_store.submissions import (
-    UPDATE,
-    Sender,
-    Submission,
-    Suspects,
-    plain,
-    take_count,
-)
+from yjs_store.submissions import Sender, Submission, plain
 from yjs_store.telemetry import Telemetry
-from yjs_store.trial import Passed, Verdict
+from yjs_store.trial import Verdict
 
 
-class Trials(Protocol):
+class Trials(Admission, Protocol):
     """Who tries what may not be integrated untried; see ``trials.Trials``."""
-
-    def admit(self, byte_length: int) -> bool:
-        """Say whether so much more may wait; if so, it is counted until ``dismiss``."""
-
-    def dismiss(self, byte_length: int) -> None:
-        """Hear that so much has its answer."""
 
     def take(self, document: "Document") -> None:
         """Hear that a document has suspects; they are asked for with ``begin_trial``."""
 
     def recover(self, document: "Document") -> None:
         """Hear that the decoder failed on a round, which is tried with ``round_updates``."""
-
-
-class UnderWay(NamedTuple):
-    """Updates that wait to be folded, that are on their way to the disk, and on trial."""
-
-    gathered: int
-    gathered_bytes: int
-    in_flight: int
-    suspects: int
 
 
 class Document:
@@ -100,21 +67,17 @@ class Document:
         # As it was found last; None when nobody has looked.
         self.content: ContentFacts | None = None
         self._content_watch = ContentWatch()
-        # Why nothing is taken: it failed, or an operator wants it so.
-        self._barred: StoreError | None = None
         self._telemetry = telemetry
         self._committer = committer
         self._clock_ms = clock_ms
         self._tell_settled = settled
         self._store_oversized = store_oversized
         self._paced = PacedReplica(updates, thread_time, asyncio.get_running_loop().time)
-        # As it was when what has gathered was cleared.
-        self._structs_max = self._paced.pace.structs_max
         self._trials = trials
-        self._clearing = Clearing(sum(map(len, updates)))
-        self._suspects = Suspects()
+        self._refusals = Refusals(head.name, telemetry)
+        stored_bytes = sum(map(len, updates))
+        self._intake = Intake(stored_bytes, self._paced, trials, self._refusals)
         self._recovered: Recovered | None = None
-        self._gathered: list[Submission] = []
         self._round: Round | None = None
         self._is_marked = False
         self._audience = Audience()
@@ -131,7 +94,7 @@ class Document:
     @property
     def is_settled(self) -> bool:
         """Whether everything submitted is durable or refused."""
-        return self._round is None and not self._gathered and not self._suspects
+        return self._round is None and not self._intake
 
     # ---- in ---------------------------------------------------------------------------------
 
@@ -141,65 +104,21 @@ class Document:
         ``repeats`` says that it may well hold nothing new (a SyncStep2): then it is looked at
         before it is stored, and not stored in vain.
         """
+        intake = self._intake
         if (
             is_plain(update)
-            and self._barred is None
-            and not self._suspects.senders
+            and intake.barred is None
+            and not intake.suspect_senders
             and not self._paced.is_costly
         ):
             # The way of nearly every update, at the least price.
-            self._gathered.append(plain(update, sender, repeats))
+            intake.gathered.append(plain(update, sender, repeats))
             if not self._is_marked:
                 self._mark()
-        elif self._barred is not None:
-            self._refuse(update, sender, self._barred)
-        elif len(update) > UPDATE_BYTES_MAX:
-            error = UpdateTooLarge("the update", len(update), UPDATE_BYTES_MAX)
-            self._refuse(update, sender, error)
-        else:
-            submission = Submission(update, sender, repeats)
-            if self._suspects.has_from(sender):
-                # Its updates are integrated in the order in which they came.
-                self._suspect(submission)
-            else:
-                self._clear(submission)
-
-    def _refuse(self, update: bytes, sender: Sender, error: StoreError) -> None:
-        self._telemetry.refused += 1
-        if not isinstance(error, ReadOnlyNow):
-            # The kind alone: what is said of bytes may be part of them.
-            kind = type(error).__name__
-            self._telemetry.note(self.name, "update refused", error=kind, bytes=len(update))
-        sender.refused(update, error)
-
-    def _clear(self, submission: Submission) -> None:
-        try:
-            structs = self._cleared(submission.update)
-        except UpdateRefused as error:
-            self._refuse(submission.update, submission.sender, error)
-            return
-        if structs is None:
-            self._suspect(submission)
-        else:
-            self._gather(submission._replace(found=structs))
-
-    def _cleared(self, update: bytes) -> int | None:
-        """Return how many structs and deletes it has; None when it must be tried."""
-        if self._paced.is_costly:
-            return None
-        return self._clearing.clear(update, self._paced.pace.structs_max)
-
-    def _suspect(self, submission: Submission) -> None:
-        if self._trials.admit(len(submission.update)):
-            self._suspects.add(submission)
+        elif intake.put(update, sender, repeats=repeats):
             self._trials.take(self)
-        else:
-            error = TrialsFull("too much waits to be tried")
-            self._refuse(submission.update, submission.sender, error)
-
-    def _gather(self, submission: Submission) -> None:
-        self._gathered.append(submission)
-        self._mark()
+        elif intake.gathered:
+            self._mark()
 
     def _mark(self) -> None:
         if self._round is None and not self._is_marked:
@@ -237,17 +156,17 @@ class Document:
 
         What was handed in before still becomes durable.
         """
-        was_barred = self._barred is not None
+        was_barred = self._intake.barred is not None
         if self.error is not None:
             return
-        self._barred = None if reason is None else ReadOnlyNow(self.name, reason)
+        self._intake.barred = None if reason is None else ReadOnlyNow(self.name, reason)
         if was_barred != (reason is not None):
             self._audience.tell_switched(is_read_only=not was_barred)
 
     @property
     def is_read_only(self) -> bool:
         """Whether an operator wants nothing to be written."""
-        return isinstance(self._barred, ReadOnlyNow)
+        return isinstance(self._intake.barred, ReadOnlyNow)
 
     # ---- out --------------------------------------------------------------------------------
 
@@ -315,12 +234,7 @@ class Document:
     @property
     def under_way(self) -> UnderWay:
         """What was handed in and has no answer yet."""
-        return UnderWay(
-            gathered=len(self._gathered),
-            gathered_bytes=sum(map(len, map(UPDATE, self._gathered))),
-            in_flight=0 if self._round is None else len(self._round.taken),
-            suspects=self._suspects.count,
-        )
+        return self._intake.under_way(len(self.round_updates))
 
     @contextlib.contextmanager
     def _failing_when_asked(self) -> Iterator[None]:
@@ -337,7 +251,7 @@ class Document:
     @property
     def trials_wait_for(self) -> Mapping[str, int]:
         """Who has suspects here, the oldest first, and the bytes of its oldest."""
-        return self._suspects.waiting_for
+        return self._intake.suspects.waiting_for
 
     def begin_trial(
         self, who: str, bytes_max: int = TRIAL_BYTES_MAX
@@ -348,86 +262,40 @@ class Document:
 
         Whoever reads the stored document after this call has what was durable before.
         """
-        return self.begin_measuring(), self._suspects.begin(who, bytes_max)
+        return self.begin_measuring(), self._intake.suspects.begin(who, bytes_max)
 
     def begin_measuring(self) -> list[bytes]:
         """Return what is on its way into the document; see ``begin_trial``."""
-        taken = self._round.taken if self._round is not None else []
-        self._clearing.begin_trial()
-        return [submission.update for submission in (*taken, *self._gathered)]
+        self._intake.begin_measuring()
+        on_their_way = (*self.round_updates, *self._intake.gathered)
+        return [submission.update for submission in on_their_way]
 
     def end_measuring(self, nesting: int) -> None:
         """Hear how deep types are nested in what is stored and was on its way."""
-        self._clearing.end_trial(nesting)
+        self._intake.end_measuring(nesting)
 
     def end_trial(self, suspects: Sequence[Submission], verdicts: Sequence[Verdict]) -> None:
         """Hear the verdicts on the first of what ``begin_trial`` returned; at least one."""
-        if self.error is not None:
-            return  # they have been answered
-        self._suspects.end(len(verdicts))
-        refused: dict[int, UpdateRefused] = {}
-        for submission, verdict in zip(suspects, verdicts, strict=False):
-            self._trials.dismiss(len(submission.update))
-            if isinstance(verdict, Passed):
-                self._clearing.end_trial(verdict.nesting)
-                self._paced.note_built(verdict.built_s)
-            else:
-                refused.setdefault(id(submission.sender), UpdateRefused(verdict.reason))
-            error = refused.get(id(submission.sender))
-            if error is None:
-                assert isinstance(verdict, Passed), "else there is an error"
-                self._gather(submission._replace(found=verdict))
-            else:
-                # Also what has passed behind it: whether both were tried at once is chance.
-                self._refuse_all_of(submission, error)
-        self._release_cleared()
-        self._go_on()
+        if self.error is None:  # else they have been answered
+            self._intake.end_trial(suspects, verdicts)
+            self._go_on()
 
     def put_off_trial(self) -> None:
         """Hear that what ``begin_trial`` returned must be begun once more."""
         if self.error is None:
-            self._suspects.end(0)
+            self._intake.suspects.end(0)
             self._go_on()
 
     def fail_trial(self, suspects: Sequence[Submission], error: StoreError) -> None:
         """Hear that there are no verdicts on what ``begin_trial`` returned."""
-        if self.error is not None:
-            return
-        self._suspects.end(len(suspects))
-        for submission in suspects:
-            self._trials.dismiss(len(submission.update))
-            self._refuse_all_of(submission, error)
-        self._go_on()
-
-    def _refuse_all_of(self, submission: Submission, error: StoreError) -> None:
-        """Refuse an update, and what waits behind it: nobody makes us try one after the other."""
-        self._refuse(submission.update, submission.sender, error)
-        for follower in self._suspects.remove_all_of(submission.sender):
-            self._trials.dismiss(len(follower.update))
-            self._refuse(follower.update, follower.sender, error)
-
-    def _release_cleared(self) -> None:
-        """Gather what waited only for another of its sender."""
-        work_left = INLINE_WORK_MAX
-
-        def clear(submission: Submission) -> Submission | None:
-            nonlocal work_left
-            try:
-                structs = self._cleared(submission.update) if work_left > 0 else None
-            except UpdateRefused:
-                # The trial finds the same, and in its turn.
-                return None
-            if structs is None:
-                return None
-            work_left -= structs
-            return submission._replace(found=structs)
-
-        for submission in self._suspects.release(clear):
-            self._trials.dismiss(len(submission.update))
-            self._gather(submission)
+        if self.error is None:
+            self._intake.fail_trial(suspects, error)
+            self._go_on()
 
     def _go_on(self) -> None:
-        if self._suspects:
+        if self._intake.gathered:
+            self._mark()
+        if self._intake.suspects:
             self._trials.take(self)
         elif self.is_settled:
             self._audience.tell_settled()
@@ -445,9 +313,8 @@ class Document:
         taken, self._round = self._round.taken, None
         self._paced.begin_anew(beginning.durable, is_mended=bool(beginning.round))
         passed, refused = sort_tried(taken, verdicts)
-        for submission, error in refused:
-            self._refuse(submission.update, submission.sender, error)
-        self._gathered[:0] = passed
+        self._refusals.refuse_each(refused)
+        self._intake.put_first(passed)
         self._recovered = Recovered(len(passed), beginning.round)
         self._mark()
 
@@ -457,7 +324,8 @@ class Document:
         """See committer.Source.fold."""
         assert self._round is None, "one round at a time"
         self._is_marked = False
-        self._round = Round(self._take(), self._telemetry.timer_s(), self._recovered)
+        taken = self._intake.take(self._recovered)
+        self._round = Round(taken, self._telemetry.timer_s(), self._recovered)
         try:
             row_update = self._paced.integrate(self._round)
         except crdt.IntegrationFailed as error:
@@ -477,47 +345,8 @@ class Document:
         row = format.seal_row(after.uid, after.last_seq, after.updated_ms, row_update)
         return Append(self.head, format.seal_head(after), row)
 
-    def _take(self) -> list[Submission]:
-        """Take what fits into one row, oldest first; at least one submission.
-
-        What has just passed its trial again is taken alone: should the next one fail, it is tried
-        in its turn.
-        """
-        recovered = self._recovered
-        count = recovered.first if recovered is not None else None
-        if count is None:
-            count = take_count(self._gathered, self._paced.pace.structs_max)
-        taken, self._gathered = self._gathered[:count], self._gathered[count:]
-        return taken
-
     def _keep_to_pace(self) -> None:
-        """Where less fits into a round than before, have tried what was cleared for more."""
-        structs_max = self._paced.pace.structs_max
-        is_slower = structs_max < self._structs_max
-        self._structs_max = structs_max
-        if is_slower:
-            self._set_back()
-
-    def _set_back(self) -> None:
-        """Have tried what was cleared before it was known how long that takes."""
-        kept: list[Submission] = []
-        set_back: list[Submission] = []
-        # Their updates are integrated in the order in which they came.
-        behind: set[int] = set()
-        for submission in self._gathered:
-            is_cleared = not isinstance(submission.found, Passed)
-            if is_cleared and submission.structs > self._paced.pace.structs_max:
-                behind.add(id(submission.sender))
-            if id(submission.sender) not in behind:
-                kept.append(submission)
-            elif self._trials.admit(len(submission.update)):
-                set_back.append(submission)
-            else:
-                error = TrialsFull("too much waits to be tried")
-                self._refuse(submission.update, submission.sender, error)
-        self._gathered = kept
-        if set_back:
-            self._suspects.put_first(set_back)
+        if self._intake.keep_to_pace():
             self._trials.take(self)
 
     def settled(self, append: Append | None, document_id: int) -> None:
@@ -578,9 +407,8 @@ class Document:
             sender.stored(update, receipt, news=True)
         for submission in current.known:
             submission.sender.stored(submission.update, receipt, news=False)
-        for submission, error in current.refused:
-            self._refuse(submission.update, submission.sender, error)
-        if self._gathered:
+        self._refusals.refuse_each(current.refused)
+        if self._intake.gathered:
             self._mark()
         self._audience.tell_settled()
         self._tell_settled(self)
@@ -596,16 +424,12 @@ class Document:
         """Refuse everything that is not durable, now and from now on."""
         if self.error is not None:
             return
-        self.error = self._barred = error
+        self.error = self._intake.barred = error
         self._telemetry.note(self.name, "document failed", error=type(error).__name__)
         current, self._round = self._round or Round([]), None
-        gathered, self._gathered = self._gathered, []
-        suspects = self._suspects.remove_all()
-        self._trials.dismiss(sum(len(submission.update) for submission in suspects))
-        for submission, refusal in current.refused:
-            self._refuse(submission.update, submission.sender, refusal)
-        for submission in [*current.unanswered(), *gathered, *suspects]:
-            self._refuse(submission.update, submission.sender, error)
+        waiting = self._intake.remove_all()
+        self._refusals.refuse_each(current.refused)
+        self._refusals.refuse_all([*current.unanswered(), *waiting], error)
         self._audience.tell_failed(error)
         self._audience.tell_settled()
         self._tell_settled(self)
