@@ -85,12 +85,14 @@ class Committer:
         self._idle = asyncio.Event()
         self._idle.set()
         self._closing = False
+        # From here on nobody asks those who are marked: they are failed at once.
+        self._has_ended = False
         self._superseded = asyncio.Event()
         self._task = asyncio.create_task(self._run(), name="yjs-store-committer")
 
     def mark(self, source: Source) -> None:
         """Say that ``source`` has something to fold; it will be asked once."""
-        if self._closing and self._task.done():
+        if self._has_ended:
             source.failed(StoreClosed("the store is closed"))
             return
         self._dirty[source] = None
@@ -108,7 +110,7 @@ class Committer:
 
     def mark_later(self, source: Source, rest_s: float) -> None:
         """Say the same, but that ``source`` is to rest first; not where the store is closing."""
-        if rest_s <= 0 or self._retrier.is_closing:
+        if rest_s <= 0 or self._retrier.is_closing or self._has_ended:
             self.mark(source)
             return
         timer = asyncio.get_running_loop().call_later(rest_s, self._end_rest, source)
@@ -179,7 +181,7 @@ class Committer:
                 if self._closing:
                     return
         finally:
-            self._closing = True
+            self._closing = self._has_ended = True
             self._abandon(StoreClosed("the committer has stopped"))
 
     def _abandon(self, error: StoreError) -> None:

@@ -1,6 +1,7 @@
 """yjs_store.committer: one commit for all that has gathered, tried until it is stored."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,15 @@ from yjs_store import (
     Store,
     StoreBusy,
     StoreClosed,
+    StoreError,
     StoreFailing,
     StoreFull,
     WriterSuperseded,
 )
+from yjs_store.committer import Committer
 from yjs_store.limits import COMMIT_BYTES_MAX, KIB
 from yjs_store.opening import new_uid, now_ms
+from yjs_store.records import Append
 
 from .editing import Editor, letters, read
 from .stores import (
@@ -375,3 +379,74 @@ async def test_a_defect_leaves_nobody_waiting_and_is_raised_to_the_supervisor(
     with pytest.raises(ZeroDivisionError):
         await store.close()
     await backend.close()
+
+
+class Source:
+    """A source that keeps what it hears; ``fold`` and ``when_failed`` are what it does."""
+
+    def __init__(
+        self,
+        fold: Callable[[], None] = lambda: None,
+        when_failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._fold = fold
+        self._when_failed = when_failed
+        self.errors: list[StoreError] = []
+
+    def fold(self) -> None:
+        self._fold()
+
+    def settled(self, append: Append | None, document_id: int) -> None:
+        raise AssertionError("nothing of it is stored")
+
+    def failed(self, error: StoreError) -> None:
+        self.errors.append(error)
+        self._when_failed()
+
+
+FOR_EVER_S = 1e6
+TIMEOUT_S = 30
+
+
+def dying() -> None:
+    raise ZeroDivisionError("a defect")
+
+
+async def wait_dead(committer: Committer) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await committer.wait_stopped()
+
+
+async def test_who_rests_when_the_committer_dies_is_failed(backend: WatchedBackend) -> None:
+    committer, resting = Committer(backend), Source()
+    committer.mark_later(resting, FOR_EVER_S)
+    committer.mark(Source(dying))
+    await wait_dead(committer)
+    assert [type(error) for error in resting.errors] == [StoreClosed]
+    async with asyncio.timeout(TIMEOUT_S):
+        await committer.wait_idle()
+
+
+async def test_who_would_rest_when_the_committer_has_died_is_failed_at_once(
+    backend: WatchedBackend,
+) -> None:
+    """Or whoever waits until the store is idle would wait for ever."""
+    committer, late = Committer(backend), Source()
+    committer.mark(Source(dying))
+    await wait_dead(committer)
+    committer.mark_later(late, FOR_EVER_S)
+    assert [type(error) for error in late.errors] == [StoreClosed]
+    async with asyncio.timeout(TIMEOUT_S):
+        await committer.wait_idle()
+
+
+@pytest.mark.parametrize("rest_s", [0, FOR_EVER_S])
+async def test_who_comes_while_a_dead_committer_fails_the_others_is_failed_too(
+    backend: WatchedBackend, rest_s: float
+) -> None:
+    committer, late = Committer(backend), Source()
+    committer.mark(Source(dying, lambda: committer.mark_later(late, rest_s)))
+    await wait_dead(committer)
+    assert [type(error) for error in late.errors] == [StoreClosed]
+    async with asyncio.timeout(TIMEOUT_S):
+        await committer.wait_idle()
