@@ -63,7 +63,12 @@ class PacedReplica:
         self._folded_at_s = 0.0
 
     def begin_anew(self, durable: Sequence[bytes], *, is_mended: bool) -> None:
-        """Go on from what is durable after the decoder failed."""
+        """Go on from what is durable after the decoder failed.
+
+        The pace stays: what made it slow is still there, and nobody shall win a larger round by
+        what the decoder fails on (P5). Whether it is costly is found when it is built, with
+        the next round that has anything new.
+        """
         self._begin(durable)
         self._is_mended |= is_mended
 
@@ -92,7 +97,8 @@ class PacedReplica:
         took_s = replica.applied_s - before_s
         if took_s > PACE_SLOW_S or pace.is_slowed:
             pace.note(took_s, current.structs + current.byte_length // KIB, self._now_s())
-        if replica.built_s + replica.applied_s > _COST_S_MIN:
+        is_known_again = self.is_costly and replica.is_built
+        if replica.built_s + replica.applied_s > _COST_S_MIN or is_known_again:
             self._note_cost()
         self._is_mended |= replica.is_mended
         replica.is_mended = False
