@@ -12,6 +12,7 @@ from pathlib import Path
 
 from yjs_store.backends.sqlite_reader import SqliteReader
 from yjs_store.check import CheckDepth, DocumentReport
+from yjs_store.check_alone import Ended, check_alone
 from yjs_store.check_process import Batch, Checked, begin_process, check_batch, failed_report
 from yjs_store.limits import (
     CHECK_BATCH_BYTES,
@@ -81,8 +82,8 @@ def run_check(plan: CheckPlan, depth: CheckDepth) -> Iterator[Checked]:
     processes = min(os.cpu_count() or 1, 1 + plan.byte_length // CHECK_BATCH_BYTES)
     yield from _run_batches(plan.path, plan.batches, depth, processes, died)
     # Something among these ends the process that reads it: one by one it is seen what.
-    for batch in died:
-        yield from _run_one_by_one(plan.path, batch, depth)
+    for single in (single for batch in died for single in _singles(batch)):
+        yield _check_single(plan.path, single, depth)
 
 
 def _read_ahead(plan: CheckPlan) -> None:
@@ -92,24 +93,42 @@ def _read_ahead(plan: CheckPlan) -> None:
             os.posix_fadvise(file.fileno(), 0, READ_AHEAD_BYTES_MAX, os.POSIX_FADV_WILLNEED)
 
 
-def _run_one_by_one(path: Path, batch: Batch, depth: CheckDepth) -> Iterator[Checked]:
-    keys = batch.keys or ()
-    for key in keys:
-        died: list[Batch] = []
-        single = Batch((key,), batch.byte_length // len(keys))
-        yield from _run_batches(path, [single], depth, 1, died)
-        if died:
-            yield Checked([_report_of(path, single)], (), single.byte_length)
-    if not keys:
-        yield Checked((), ["looking for orphans ended the process that did it"], 0)
+def _singles(batch: Batch) -> Iterator[Batch]:
+    """Yield what a batch consists of; together they have as many bytes."""
+    if batch.keys is None:
+        yield batch
+        return
+    left = batch.byte_length
+    for number, key in enumerate(batch.keys):
+        byte_length = left // (len(batch.keys) - number)
+        left -= byte_length
+        yield Batch((key,), byte_length)
 
 
-def _report_of(path: Path, single: Batch) -> DocumentReport:
-    """Return what is said of a document that ends the process that decodes it, by its name."""
-    problem = "content: the decoder ended the process that read it"
-    for checked in _run_batches(path, [single], CheckDepth.CHECKSUMS, 1, []):
-        for report in checked.reports:
-            return replace(report, problem=report.problem or problem)
+def _check_single(path: Path, single: Batch, depth: CheckDepth) -> Checked:
+    """Check one document, or what is around them; say so where its process ends for that."""
+    found = check_alone(check_batch, path, single, depth)
+    if isinstance(found, Checked):
+        return found
+    if single.keys is None:
+        return Checked((), [f"orphans not looked for: the process that did it {_how(found)}"], 0)
+    problem = (
+        "content: the decoder ended the process that read it"
+        if found.is_decoders
+        else f"not checked: the process that read it {_how(found)}"
+    )
+    return Checked([_report_of(path, single, problem)], (), single.byte_length)
+
+
+def _how(ended: Ended) -> str:
+    return ended.how if ended.is_decoders else f"{ended.how}, twice"
+
+
+def _report_of(path: Path, single: Batch, problem: str) -> DocumentReport:
+    """Return what is said of a document that cannot be decoded, by its name."""
+    found = check_alone(check_batch, path, single, CheckDepth.CHECKSUMS)
+    for report in () if isinstance(found, Ended) else found.reports:
+        return replace(report, problem=report.problem or problem)
     (key,) = single.keys or ("",)
     return failed_report(key, problem)
 

@@ -27,6 +27,7 @@ from yjs_store.check import check_stored
 from yjs_store.check_process import Batch, check_batch
 from yjs_store.records import StoredDocument
 
+from . import dying_check
 from .editing import Editor, letters, need_y_py
 from .halves import CUTS
 from .stores import lose_index_entry, raw, store_over, url
@@ -175,6 +176,51 @@ def test_what_ends_the_decoder_is_found_and_ends_nothing_else(sound: Path) -> No
     assert damaged == {"rows": "content: the decoder ended the process that read it"}
     assert len(reports) == 5
     assert problems == []
+
+
+@pytest.mark.parametrize("depth", [CheckDepth.DECODED, CheckDepth.INDEPENDENT])
+def test_a_process_that_is_ended_from_outside_is_no_fault_of_a_decoder(
+    sound: Path, monkeypatch: pytest.MonkeyPatch, depth: CheckDepth
+) -> None:
+    """Who takes it for damage may salvage what is sound."""
+    if depth is CheckDepth.INDEPENDENT:
+        need_y_py()
+    monkeypatch.setattr("yjs_store.checking.check_batch", dying_check.always)
+    reports, problems = run(sound, depth=depth)
+    failed = {name: report.problem for name, report in reports.items() if report.problem}
+    assert failed == {"rows": "not checked: the process that read it ended with SIGKILL, twice"}
+    assert len(reports) == 5
+    assert problems == []
+
+
+def test_a_document_whose_check_was_ended_from_outside_is_checked_again(
+    sound: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("yjs_store.checking.check_batch", dying_check.twice)
+    reports, problems = run(sound)
+    assert [report.problem for report in reports.values()] == [None] * 5
+    assert problems == []
+
+
+def test_orphans_are_looked_for_again_where_that_was_ended(
+    sound: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or by chance: what runs beside a document that ends the decoder ends with it."""
+    with raw(sound) as connection:
+        connection.execute("DELETE FROM documents WHERE name = 'rows'")
+    monkeypatch.setattr("yjs_store.checking.check_batch", dying_check.orphans_once)
+    reports, problems = run(sound)
+    assert [report.problem for report in reports.values()] == [None] * 4
+    assert problems == ["5 journal rows of no document", "1 traces of no document"]
+
+
+def test_orphans_that_nobody_may_look_for_are_a_problem_of_the_store(
+    sound: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("yjs_store.checking.check_batch", dying_check.orphans_always)
+    reports, problems = run(sound)
+    assert [report.problem for report in reports.values()] == [None] * 5
+    assert problems == ["orphans not looked for: the process that did it ended with SIGKILL, twice"]
 
 
 def replace_first_row(path: Path, update: bytes) -> None:
