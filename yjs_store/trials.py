@@ -56,14 +56,14 @@ class Trials:
     # ---- what documents say -----------------------------------------------------------------
 
     def admit(self, byte_length: int) -> bool:
-        """See document.Trials."""
+        """See intake.Admission."""
         is_full = self._waiting_bytes + byte_length > TRIAL_WAITING_BYTES_MAX
         if not is_full:
             self._waiting_bytes += byte_length
         return not is_full
 
     def dismiss(self, byte_length: int) -> None:
-        """See document.Trials."""
+        """See intake.Admission."""
         self._waiting_bytes -= byte_length
 
     def take(self, document: Document) -> None:

@@ -1,6 +1,8 @@
 """yjs_store.document: what one live document gathers, stores, says and shows."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,10 +21,17 @@ from yjs_store import (
     crdt,
 )
 from yjs_store.crdt import EMPTY_STATE_VECTOR, EMPTY_UPDATE
-from yjs_store.limits import FOLD_BYTES_MAX, FOLD_UPDATES_MAX, KIB, UPDATE_BYTES_MAX
+from yjs_store.limits import (
+    FOLD_BYTES_MAX,
+    FOLD_UPDATES_MAX,
+    KIB,
+    ROW_STRUCTS_MAX,
+    UPDATE_BYTES_MAX,
+)
 
 from .editing import Editor, letters, read
 from .histories import delivered_histories
+from .poison import one_key_each
 from .stores import (
     Failing,
     Gate,
@@ -619,3 +628,23 @@ async def test_one_who_joins_at_any_moment_misses_nothing(
         await document.wait_settled()
         for follower in followers:
             assert read(*follower.everything) == read(*updates)
+
+
+async def test_a_document_that_is_let_go_leaves_memory_at_once(store: Store) -> None:
+    """P6: not when the collector happens to come by; no part of it refers back to it."""
+    document = await store.open_document("n")
+    await submit(document, *letters("abc"), one_key_each(ROW_STRUCTS_MAX + 1))
+    assert store.trial_counts.trials == 1
+    await document.whole()
+    gone = weakref.ref(document)
+    gc.collect()
+    gc.disable()
+    try:
+        store.release_document(document)
+        del document
+        await store.unload("n")
+        # The task of its last trial ends in a turn of the loop.
+        await asyncio.sleep(0)
+        assert gone() is None
+    finally:
+        gc.enable()
