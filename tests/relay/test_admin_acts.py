@@ -92,7 +92,7 @@ class World:
     async def rest(self) -> None:
         """Wait until nothing goes on in the background."""
         await self.store.wait_settled()
-        while await self.store._trim():
+        while await self.store._parts.trim():
             pass
         await run_ready_tasks()
 

@@ -364,7 +364,7 @@ async def test_a_fold_process_that_is_killed_refuses_it_and_the_document_goes_on
 ) -> None:
     """Never half-done: the sender has it still, and may hand it in again."""
     await store.append("n", paste("a"))
-    pid = store._checkpointer.folds.worker.pid
+    pid = store._parts.checkpointer.folds.worker.pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)  # so that the kill comes in the middle
     async with heard(store) as (opened, listener):
@@ -372,7 +372,7 @@ async def test_a_fold_process_that_is_killed_refuses_it_and_the_document_goes_on
         opened.submit(paste("b", 21), sender)
         opened.submit(letters("x")[0], sender)
         opened.submit(letters("y", 8)[0], other := Recorder())
-        while not store._checkpointer.folds.worker.is_busy:  # noqa: ASYNC110  (a lock announces nothing)
+        while not store._parts.checkpointer.folds.worker.is_busy:  # noqa: ASYNC110  (a lock announces nothing)
             await asyncio.sleep(0)
         os.kill(pid, signal.SIGKILL)
         await opened.wait_settled()

@@ -348,4 +348,4 @@ async def test_an_entry_that_its_index_does_not_know_can_be_discarded(path: Path
     async with open_store(url(path)) as store:
         for entry_id in (1, 2):
             assert await store.quarantine.discard(entry_id)
-        assert await store._backend.audit() == []
+        assert await store._parts.backend.audit() == []

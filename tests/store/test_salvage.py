@@ -50,7 +50,7 @@ async def write(path: Path) -> Editor:
             editor.write("x", at=0)
         await store.append("n", crdt.merge(editor.updates))
         await store.checkpoint("n")
-        while await store._trim():
+        while await store._parts.trim():
             pass
         for letter in "abcdefghij":
             await store.append("n", editor.write(letter))
@@ -253,7 +253,7 @@ async def test_a_document_that_is_no_whole_is_not_called_sound(path: Path) -> No
     """A write that the disk has lost: the head is older than its rows."""
     editor = await write(path)
     async with store_over(SqliteBackend(path)) as store:
-        sealed = await store._backend.load_head("n")
+        sealed = await store._parts.backend.load_head("n")
         assert sealed is not None
         head = replace(sealed.head, last_seq=10, journal_bytes=sealed.head.journal_bytes - 23)
         with raw(path) as connection:
@@ -415,7 +415,7 @@ async def test_deleting_a_document_takes_no_other_ones_snapshot(path: Path) -> N
     execute(path, "UPDATE snapshots SET document_id = 2")
     async with store_over(SqliteBackend(path)) as store:
         await store.delete("other")
-        while await store._trim():
+        while await store._parts.trim():
             pass
         assert await text_of(store) == editor.read().text
 

@@ -163,7 +163,7 @@ async def test_what_an_index_does_not_know_any_more_is_cleaned_all_the_same(
         assert await store.sessions.remove_expired() == 3
         await store.sessions.start(session("two", clock.now_ms), None)
         assert await store.sessions.find("two") is not None
-        assert await store._backend.audit() == []
+        assert await store._parts.backend.audit() == []
 
 
 @dataclass(frozen=True, slots=True)

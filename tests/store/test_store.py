@@ -142,9 +142,9 @@ async def test_a_large_document_is_loaded_by_name_elsewhere(store: Store) -> Non
     """Whoever asks for one keeps nobody else waiting for the decoder."""
     editor = Editor(7)
     await store.append("n", editor.write("x" * 2 * FOLD_INLINE_BYTES))
-    assert store._checkpointer.folds.worker.pid is None
+    assert store._parts.checkpointer.folds.worker.pid is None
     assert read(await store.load("n")) == editor.read()
-    assert store._checkpointer.folds.worker.pid is not None
+    assert store._parts.checkpointer.folds.worker.pid is not None
 
 
 async def test_a_delete_alone_survives_reopening_and_checkpoint(path: Path) -> None:

@@ -63,7 +63,7 @@ from .stores import Failing, Gate, Recorder, WatchedBackend, rows_of, store_over
 def dying(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     """The trial process does what the texts of updates say."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-    for lane in store._trials._lanes:
+    for lane in store._parts.trials._lanes:
         lane.process.worker._module = MODULE
     return store
 
@@ -236,7 +236,7 @@ async def use_unmended(store: Store) -> None:
 async def killed_while_folding(store: Store) -> None:
     """Open a document, and kill the process that mends it when it has begun."""
     folding = asyncio.create_task(store.open_document("n"))
-    worker = store._checkpointer.folds.worker
+    worker = store._parts.checkpointer.folds.worker
     async with asyncio.timeout(30):
         while worker.pid is None:  # noqa: ASYNC110  (it tells nobody)
             await asyncio.sleep(0)
@@ -269,7 +269,7 @@ async def test_a_mending_that_is_killed_again_and_again_rests(
             await killed_while_folding(store)
         with pytest.raises(FoldFailed, match=r"it is tried again later: .*SIGKILL"):
             await store.open_document("n")
-        assert store._checkpointer.folds.worker.pid is None
+        assert store._parts.checkpointer.folds.worker.pid is None
         await store.checkpoint("n")
         assert (await store.open_document("n")).error is None
 
@@ -365,7 +365,7 @@ async def test_what_is_quick_does_not_wait_for_what_takes_long(
 async def test_who_has_used_much_is_tried_where_there_is_more_time(
     store: Store, document: Document
 ) -> None:
-    trials = store._trials
+    trials = store._parts.trials
     trials._turns.charge("eve", 2 * TRIAL_SLOW_S)
     document.submit(large(100), Recorder("eve"))
     document.submit(large(200), Recorder("ann"))

@@ -63,12 +63,12 @@ async def check_only_the_new_refusals(store: Store, backend: Backend) -> None:
     """After a restart: who has passed is not tried again, and who has not is."""
     with pytest.raises(Poisoned):
         await store.open_document("a deep value")
-    pid = store._trials.long.process.worker.pid
+    pid = store._parts.trials.long.process.worker.pid
     head = await store.head("sound")
     assert head is not None
     assert not await backend.is_unvouched(head.document_id)
     assert read(await store.load("sound")).text == "abcd"
-    assert store._trials.long.process.worker.pid == pid
+    assert store._parts.trials.long.process.worker.pid == pid
 
 
 async def test_the_documents_of_an_older_store_are_tried_before_their_first_use(
