@@ -17,6 +17,7 @@ from relay.debug.routes import DebugRoutes
 from relay.endpoint import WebsocketEndpoint
 from relay.hub import Hub
 from relay.readiness import readiness
+from relay.tracing import NO_TRACING, Tracing
 from yjs_store import Store
 
 
@@ -27,11 +28,12 @@ def create_app(
     origins: Origins,
     admin: AdminGate | None = None,
     debug: DebugRoutes | None = None,
+    tracing: Tracing = NO_TRACING,
 ) -> ASGIApp:
     """Return the application; the caller opens and closes what it is given.
 
     Without ``admin`` there are no admin routes, whoever asks. ``debug`` are the routes that are
-    only looked at.
+    only looked at. ``tracing`` hears of who is let in and of what operators do.
     """
 
     async def live(_: Request) -> Response:
@@ -48,12 +50,12 @@ def create_app(
             Route("/health/ready", ready),
             *auth_routes(admission, origins, now_ms),
             *page_routes(),
-            *([] if admin is None else admin_routes(admin, store, hub)),
+            *([] if admin is None else admin_routes(admin, store, hub, tracing)),
         ]
     )
     # It would send whoever asks, with a credential perhaps, to the host that the request names.
     http.router.redirect_slashes = False
-    websocket = WebsocketEndpoint(hub, admission, origins)
+    websocket = WebsocketEndpoint(hub, admission, origins, tracing)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":

@@ -71,6 +71,11 @@ class Settings(AdmissionSettings):
         description="Addresses and networks, with commas, whose X-Forwarded-For and"
         " X-Forwarded-Proto are believed.",
     )
+    otel: bool = Field(
+        False,
+        description="Send OpenTelemetry traces over OTLP, as the OTEL_… environment variables say.",
+    )
+    otel_documents: bool = Field(False, description="Name documents in these traces.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least severe events to log."
     )

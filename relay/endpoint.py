@@ -15,6 +15,7 @@ from relay.errors import CloseCode, RelayError
 from relay.hub import Hub
 from relay.live_room import LiveRoom
 from relay.paths import document_name
+from relay.tracing import NO_TRACING, Tracing
 from relay.websocket_protocol import SENDING_PROGRESS
 from yjs_store import StoreError
 
@@ -36,8 +37,11 @@ _PROTOCOL_FAILURES = frozenset(
 class WebsocketEndpoint:
     """An ASGI application for y-websocket clients."""
 
-    def __init__(self, hub: Hub, admission: Admission, origins: Origins) -> None:
+    def __init__(
+        self, hub: Hub, admission: Admission, origins: Origins, tracing: Tracing = NO_TRACING
+    ) -> None:
         self._hub = hub
+        self._tracing = tracing
         self._admission = admission
         self._origins = origins
 
@@ -85,7 +89,7 @@ class WebsocketEndpoint:
 
         Who decides, and a document that loads, may take long; a revocation holds at once.
         """
-        entering = asyncio.create_task(self._enter(connection, scope))
+        entering = asyncio.create_task(self._enter_traced(connection, scope))
         entering.add_done_callback(lambda _: connection.wake_writer.set())
         try:
             while connection.ending is None and not entering.done():
@@ -97,6 +101,15 @@ class WebsocketEndpoint:
                 room.leave(connection)
             raise
         return await _stop(entering)
+
+    async def _enter_traced(self, connection: Connection, scope: Scope) -> LiveRoom | None:
+        with self._tracing.during("admit", connection=connection.connection_id) as span:
+            room = await self._enter(connection, scope)
+            if room is not None:
+                span.say(document=room.name, permission=connection.permission.value)
+            elif connection.ending is not None:
+                span.fail(str(int(connection.ending.code)))
+            return room
 
     async def _enter(self, connection: Connection, scope: Scope) -> LiveRoom | None:
         """Join the room that the path names; None, with an ending, when that is not possible."""

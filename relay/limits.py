@@ -253,6 +253,12 @@ FILES_SPARE: Final = 100
 # Documents in memory at a time; those nobody is in go first.
 DOCUMENTS_MAX: Final = 10_000
 
+# Spans of commits; there are thousands of them in a second, each like the others, and a span costs
+# some 30 µs. What is passed over is counted.
+OTEL_COMMITS_PER_S: Final = 20
+# How long the end of the server waits for a collector to take the last traces.
+OTEL_CLOSING_S: Final = 3.0
+
 # A request, its head and its body, is whole after this time and within these bounds.
 REQUEST_S: Final = 10.0
 REQUEST_HEAD_BYTES_MAX: Final = 32 * KIB

@@ -31,6 +31,8 @@ from relay.hub_bounds import HubBounds
 from relay.limits import TICK_S
 from relay.readiness import readiness
 from relay.service_manager import ServiceManager
+from relay.tracing import Tracing
+from relay.tracing_setup import make_tracing
 from relay.transport import Transport, make_transport
 from yjs_store import CheckpointPolicy, Store, WriterSuperseded, open_store
 from yjs_store.limits import MIB
@@ -57,6 +59,7 @@ async def serve(
     _check_keeps(settings.store)
     transport = make_transport(settings)
     manager = manager or ServiceManager(None)
+    tracing = make_tracing(settings)
     listener = _listen(settings.host, settings.port)
     try:
         entrance = make_entrance(settings, listener.getsockname()[0])
@@ -72,6 +75,7 @@ async def serve(
                 if store is None:
                     log.info("stopped before the store was open")
                     return 0
+                store.telemetry.on_work = tracing.heard
 
                 def begin(app: ASGIApp) -> None:
                     url = _url(settings.host, listener, transport.scheme)
@@ -82,13 +86,23 @@ async def serve(
                     announce(url)
 
                 return await _serve(
-                    settings, transport, store, server, serving, entrance, begin, wishes, manager
+                    settings,
+                    transport,
+                    store,
+                    server,
+                    serving,
+                    entrance,
+                    begin,
+                    wishes,
+                    manager,
+                    tracing,
                 )
         finally:
             server.should_exit = True
             await serving
     finally:
         listener.close()
+        await tracing.close()
 
 
 async def _open(
@@ -142,6 +156,7 @@ async def _serve(
     begin: Callable[[ASGIApp], None],
     wishes: "_Wishes",
     manager: ServiceManager,
+    tracing: Tracing,
 ) -> int:
     hub = Hub(
         store,
@@ -169,7 +184,9 @@ async def _serve(
         hub.call_each_tick(entrance.admin.refresh)
     hub.call_each_tick(entrance.observers.refresh)
     debug = make_debug_endpoint(settings, hub, store, store.observation, entrance.observers)
-    begin(create_app(hub, store, admission, entrance.origins, entrance.admin, debug.routes))
+    begin(
+        create_app(hub, store, admission, entrance.origins, entrance.admin, debug.routes, tracing)
+    )
     started_s = time.monotonic()
     manager.ready()
     reporting = asyncio.create_task(_report(manager, store, hub), name="relay-report")

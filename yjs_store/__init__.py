@@ -112,6 +112,7 @@ from yjs_store.stored_facts import (
 from yjs_store.submissions import Sender, Submission
 from yjs_store.tallies import Tally
 from yjs_store.vacuuming import check_room
+from yjs_store.work import Work, WorkKind
 
 __all__ = [
     "Apart",
@@ -191,6 +192,8 @@ __all__ = [
     "UnloadResult",
     "UpdateRefused",
     "UpdateTooLarge",
+    "Work",
+    "WorkKind",
     "WriterSuperseded",
     "begin_export",
     "bound_this_process",

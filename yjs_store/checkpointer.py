@@ -76,7 +76,7 @@ class Checkpointer:
             except (DocumentDeleted, DocumentMissing, StoreClosed):
                 raise
             except StoreError as error:
-                self._telemetry.checkpoint_failed(name, attempt.failed(error))
+                self._telemetry.checkpoint_failed(name, attempt.failed(error), error)
                 raise
             if attempt.record is not None:
                 self._telemetry.published(name, attempt.record)

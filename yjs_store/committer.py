@@ -51,6 +51,13 @@ class Source(Protocol):
         """Hear that the row was not stored and will not be."""
 
 
+class Committed(Protocol):
+    """Who hears of every commit; see Telemetry.committed."""
+
+    def __call__(self, commit_s: float, rows: int, error: StoreError | None = None) -> None:
+        """Hear how long it took and, when storage refused it, why; neither raises nor waits."""
+
+
 @dataclass(slots=True)
 class CommitterState(StorageState):
     """What an operator wants to know of commits."""
@@ -68,13 +75,19 @@ class _Exclusive:
 class Committer:
     """One task that carries rows of all documents to the backend, one commit at a time."""
 
-    def __init__(self, backend: Backend, timer_s: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        timer_s: Callable[[], float] = time.perf_counter,
+        committed: Committed = lambda commit_s, rows, error=None: None,
+    ) -> None:
         self.state = CommitterState()
         # Of commits that storage took: how long documents waited, tries that failed included,
         # and how many rows each had.
         self.commit_s = Tally()
         self.batch_rows = Tally(ROW_BOUNDS)
         self._timer_s = timer_s
+        self._tell_committed = committed
         self._retrier = Retrier("appends", self.state)
         self._backend = backend
         self._dirty: dict[Source, None] = {}
@@ -239,6 +252,7 @@ class Committer:
                 lambda: self._backend.append([append for _, append in folded])
             )
         except (WriterSuperseded, Damaged) as error:
+            self._tell_committed(self._timer_s() - began_s, len(folded), error)
             lost = [
                 source
                 for source, append in folded
@@ -250,12 +264,15 @@ class Committer:
                 self._superseded.set()
             return [item for item in folded if item[0] not in lost]
         except StoreError as error:
+            self._tell_committed(self._timer_s() - began_s, len(folded), error)
             for source, _ in folded:
                 source.failed(error)
             return []
         self.state.commits += 1
         self.state.rows += len(folded)
-        self.commit_s.note(self._timer_s() - began_s)
+        commit_s = self._timer_s() - began_s
+        self.commit_s.note(commit_s)
+        self._tell_committed(commit_s, len(folded))
         self.batch_rows.note(len(folded))
         for (source, append), document_id in zip(folded, ids, strict=True):
             source.settled(append, document_id)

@@ -59,7 +59,7 @@ class Loading:
         try:
             document = await self._load(name)
         except StoreError as error:
-            self._telemetry.not_loaded(name, error)
+            self._telemetry.not_loaded(name, error, self._telemetry.timer_s() - began_s)
             raise
         head, saving = document.head, document.saving
         saving.loaded_ms = self._clock_ms()

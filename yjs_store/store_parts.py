@@ -48,10 +48,10 @@ class Parts:
     ) -> None:
         self.backend = backend
         self.telemetry = Telemetry(clock_ms, timer_s)
-        self.committer = Committer(backend, timer_s)
+        self.committer = Committer(backend, timer_s, self.telemetry.committed)
         self.switches = Switches(backend, clock_ms, self._apply_switches, self.telemetry)
         self.guard = OversizedGuard(self._store_oversized)
-        self.trials = Trials(functools.partial(load_for_trial, backend))
+        self.trials = Trials(functools.partial(load_for_trial, backend), self.telemetry.tried)
         self.vouching = Vouching(backend, self.trials)
         loading = Loading(
             backend,

@@ -14,6 +14,7 @@ from yjs_store.facts import CheckpointRecord
 from yjs_store.limits import CHECKPOINTS_WAITING_MAX, POISONED_MAX
 from yjs_store.tallies import Tally
 from yjs_store.trace_book import Fact, TraceBook
+from yjs_store.work import HearWork, Work, WorkKind
 from yjs_store.write_rates import WriteRates
 
 
@@ -36,7 +37,8 @@ class Telemetry:
     """The one seam to it: parts of the store call what says what happened.
 
     ``timer_s`` gives seconds of any monotonic clock, for durations. Counters begin at 0; nobody
-    else writes to them. ``version`` rises with everything worth showing.
+    else writes to them. ``version`` rises with everything worth showing. ``on_work`` hears of each
+    load, commit, checkpoint and trial; None, as it begins, costs nothing.
     """
 
     def __init__(self, clock_ms: Callable[[], int], timer_s: Callable[[], float]) -> None:
@@ -55,6 +57,7 @@ class Telemetry:
         self.unloadable: dict[str, str] = {}
         self.version = 0
         self.faults = 0
+        self.on_work: HearWork | None = None
         self._clock_ms = clock_ms
 
     def note(self, document: str, event: str, **facts: Fact) -> None:
@@ -75,9 +78,11 @@ class Telemetry:
         except Exception:  # noqa: BLE001  (as in note)
             self.faults += 1
 
-    def not_loaded(self, document: str, error: StoreError) -> None:
+    def not_loaded(self, document: str, error: StoreError, load_s: float) -> None:
         """Remember a document that is damaged; of any other error only that it was."""
-        self.note(document, "not loaded", error=type(error).__name__)
+        kind = type(error).__name__
+        self.note(document, "not loaded", error=kind)
+        self._worked(WorkKind.LOAD, document, load_s, kind)
         if isinstance(error, Damaged):
             self.unloadable[document] = error.problem
             while len(self.unloadable) > POISONED_MAX:
@@ -88,6 +93,20 @@ class Telemetry:
         self.load_s.note(load_s)
         self.unloadable.pop(document, None)
         self.note(document, "loaded", duration_ms=_ms(load_s), rows=rows, bytes=byte_length)
+        self._worked(WorkKind.LOAD, document, load_s, None, rows=rows, bytes=byte_length)
+
+    def committed(self, commit_s: float, rows: int, error: StoreError | None = None) -> None:
+        """Hear how long documents waited for a commit, and of how many rows it was."""
+        if self.on_work is not None:
+            kind = None if error is None else type(error).__name__
+            self._worked(WorkKind.COMMIT, None, commit_s, kind, rows=rows)
+
+    def tried(
+        self, document: str, trial_s: float, error: str | None, updates: int, refused: int
+    ) -> None:
+        """Hear how long a trial took, and of how many updates it was."""
+        facts = {"updates": updates, "refused": refused}
+        self._worked(WorkKind.TRIAL, document, trial_s, error, **facts)
 
     def published(self, document: str, record: CheckpointRecord) -> None:
         """Count a checkpoint."""
@@ -101,13 +120,43 @@ class Telemetry:
             rows=record.journal_rows_before,
             bytes=record.snapshot_bytes_after,
         )
+        self._folded(document, record, None)
 
-    def checkpoint_failed(self, document: str, record: CheckpointRecord) -> None:
+    def checkpoint_failed(self, document: str, record: CheckpointRecord, error: StoreError) -> None:
         """Count an attempt at one, and keep it until it is stored; the oldest goes first."""
         self.checkpoints_failed += 1
         self.checkpoint_s.note(record.duration_ms / 1000)
         self.failed_checkpoints.append(FailedCheckpoint(document, record))
         self.note(document, "checkpoint failed", reason=record.reason, error=record.error)
+        self._folded(document, record, type(error).__name__)
+
+    def _folded(self, document: str, record: CheckpointRecord, error: str | None) -> None:
+        self._worked(
+            WorkKind.CHECKPOINT,
+            document,
+            record.duration_ms / 1000,
+            error,
+            reason=record.reason,
+            journal_bytes_before=record.journal_bytes_before,
+            journal_bytes_after=record.journal_bytes_after,
+            snapshot_bytes_before=record.snapshot_bytes_before,
+            snapshot_bytes_after=record.snapshot_bytes_after,
+        )
+
+    def _worked(
+        self,
+        kind: WorkKind,
+        document: str | None,
+        duration_s: float,
+        error: str | None,
+        **facts: Fact,
+    ) -> None:
+        if self.on_work is None:
+            return
+        try:
+            self.on_work(Work(kind, document, duration_s, error, facts))
+        except Exception:  # noqa: BLE001  (fail-open, as in note)
+            self.faults += 1
 
     def gone(self, document: str) -> None:
         """Forget everything of a document whose name is free again (P9)."""

@@ -35,11 +35,16 @@ class TrialCounts(NamedTuple):
     processes_died: int
 
 
+Tried = Callable[[str, float, str | None, int, int], None]
+"""Who hears how each trial went; see Telemetry.tried."""
+
+
 class Trials:
     """The documents that wait for a trial; ``load`` reads what is stored under a head."""
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: Load, tried: Tried = lambda *_: None) -> None:
         self._load = load
+        self._tell_tried = tried
         self.quick, self.long = Lane(load, is_quick=True), Lane(load, is_quick=False)
         self._lanes = (self.quick, self.long)
         self._waiting: dict[Document, None] = {}
@@ -165,25 +170,44 @@ class Trials:
         assumed, suspects = document.begin_trial(who, lane.bytes_max)
         self._trials += 1
         began_s = asyncio.get_running_loop().time()
+        verdicts: Sequence[Verdict] = ()
+        failed: Exception | None = None
         try:
             stored = await lane.load(document)
             verdicts = await lane.process.judge(
                 stored, assumed, _as_suspects(suspects), is_quick=lane.is_quick
             )
-        except TrialOverran:
+        except TrialOverran as error:
+            failed = error
             self._choice.note_overrun(document)
             document.put_off_trial()
             return
         except Poisoned as error:
+            failed = error
             document.failed(error)
         except StoreError as error:
+            failed = error
             document.fail_trial(suspects, error)
         else:
             self._count_refused(verdicts)
             document.end_trial(suspects, verdicts)
         finally:
-            self._turns.charge(who, asyncio.get_running_loop().time() - began_s)
+            took_s = asyncio.get_running_loop().time() - began_s
+            self._turns.charge(who, took_s)
+            self._tell(document, took_s, failed, suspects, verdicts)
         self._choice.note_done(document)
+
+    def _tell(
+        self,
+        document: Document,
+        took_s: float,
+        failed: Exception | None,
+        tried: Sequence[Submission],
+        verdicts: Sequence[Verdict],
+    ) -> None:
+        refused = sum(isinstance(verdict, Failed) for verdict in verdicts)
+        kind = None if failed is None else type(failed).__name__
+        self._tell_tried(document.name, took_s, kind, len(tried), refused)
 
     def _count_refused(self, verdicts: Sequence[Verdict]) -> None:
         self._refused += sum(isinstance(verdict, Failed) for verdict in verdicts)
@@ -207,6 +231,7 @@ class Trials:
         suspects = _as_suspects(taken)
         verdicts: list[Verdict] = []
         passed: list[bytes] = []
+        failed: Exception | None = None
         began_s = asyncio.get_running_loop().time()
         try:
             stored = await lane.load(document)
@@ -218,14 +243,17 @@ class Trials:
                 passed += _passed(rest, found)
                 verdicts += found
             beginning = await self._begin_with(stored, passed, verdicts, lane)
-        except TrialOverran:
+        except TrialOverran as error:
+            failed = error
             self._choice.note_overrun(document)
             self._recovering.setdefault(document)
             return
         except (crdt.IntegrationFailed, UpdateRefused) as error:
+            failed = error
             # It was no one of them alone.
             document.failed(DocumentFailed(document.name, str(error)))
         except StoreError as error:
+            failed = error
             document.failed(error)
         else:
             self._count_refused(verdicts)
@@ -233,6 +261,9 @@ class Trials:
             took_s = asyncio.get_running_loop().time() - began_s
             for who in _culprits(taken, verdicts):
                 self._turns.charge(who, took_s)
+        finally:
+            took_s = asyncio.get_running_loop().time() - began_s
+            self._tell(document, took_s, failed, taken, verdicts)
         self._choice.note_done(document)
 
     async def _begin_with(

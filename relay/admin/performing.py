@@ -14,6 +14,7 @@ import structlog
 
 from relay.admin.act import FAILED, NOOP, Act, Facts, NotFound, NotSensible, Outcome
 from relay.admin.seam import AuditBook
+from relay.tracing import NO_TRACING, Tracing
 from yjs_store import (
     AuditRecord,
     DocumentDeleted,
@@ -69,8 +70,11 @@ class Unrecorded(StoreError):
 class Performer:
     """Carries acts out for the operators of one store."""
 
-    def __init__(self, book: AuditBook, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, book: AuditBook, clock_ms: Callable[[], int], tracing: Tracing = NO_TRACING
+    ) -> None:
         self._book = book
+        self._tracing = tracing
         self._clock_ms = clock_ms
         self._locks: WeakValueDictionary[str | None, asyncio.Lock] = WeakValueDictionary()
 
@@ -83,11 +87,13 @@ class Performer:
                 intent, nothing was done.
             StoreError: it cannot be; that is kept, and nothing was changed.
         """
-        # The dict lets go of a lock when nobody holds or awaits it any more.
-        async with self._locks.setdefault(act.document, asyncio.Lock()):
-            if wish.is_dry_run:
-                return await self._look(act, wish)
-            return await self._do(act, wish)
+        facts = {"action": act.action, "document": act.document, "dry_run": wish.is_dry_run}
+        with self._tracing.during("act", **facts) as span:
+            # The dict lets go of a lock when nobody holds or awaits it any more.
+            async with self._locks.setdefault(act.document, asyncio.Lock()):
+                outcome = await (self._look if wish.is_dry_run else self._do)(act, wish)
+            span.say(result=outcome.result)
+            return outcome
 
     async def _look(self, act: Act, wish: Wish) -> Outcome:
         outcome, error = await _tried(act.look)

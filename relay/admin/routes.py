@@ -40,6 +40,7 @@ from relay.clock import now_ms
 from relay.http_answers import Handler, answer, refuse, with_json_errors
 from relay.paths import document_in_segment
 from relay.record_facts import act_facts, entry_facts, session_facts, set_aside_facts
+from relay.tracing import NO_TRACING, Tracing
 from yjs_store import EntryMissing, StoreError
 
 _DOCUMENTS: Final = "/admin/documents/"
@@ -49,17 +50,21 @@ _PLAIN: Final = frozenset({"dry_run", "reason"})
 _Make = Callable[[Wish, Mapping[str, str]], Awaitable[Act]]
 
 
-def admin_routes(gate: AdminGate, store: ActableStore, rooms: Rooms) -> list[Route]:
+def admin_routes(
+    gate: AdminGate, store: ActableStore, rooms: Rooms, tracing: Tracing = NO_TRACING
+) -> list[Route]:
     """Return the routes."""
-    return _AdminRoutes(gate, store, rooms).routes()
+    return _AdminRoutes(gate, store, rooms, tracing).routes()
 
 
 class _AdminRoutes:
-    def __init__(self, gate: AdminGate, store: ActableStore, rooms: Rooms) -> None:
+    def __init__(
+        self, gate: AdminGate, store: ActableStore, rooms: Rooms, tracing: Tracing
+    ) -> None:
         self._gate = gate
         self._store = store
         self._rooms = rooms
-        self._performer = Performer(store, now_ms)
+        self._performer = Performer(store, now_ms, tracing)
 
     def routes(self) -> list[Route]:
         return [

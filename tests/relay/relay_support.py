@@ -24,6 +24,7 @@ from relay.connection import Connection
 from relay.endpoint import WebsocketEndpoint
 from relay.hub import Hub
 from relay.live_room import LiveRoom
+from relay.tracing import NO_TRACING, Tracing
 from relay.wire import y_websocket as wire
 from yjs_store import CheckpointPolicy, SessionBook, Store, open_store
 from yjs_store.backends.memory import MemoryBackend
@@ -361,7 +362,12 @@ class AsgiSocket:
     """
 
     def __init__(
-        self, hub: Hub, path: str, admission: Admission | None = None, query: bytes = b""
+        self,
+        hub: Hub,
+        path: str,
+        admission: Admission | None = None,
+        query: bytes = b"",
+        tracing: Tracing = NO_TRACING,
     ) -> None:
         self.sent: list[bytes] = []
         self.accepted = False
@@ -382,7 +388,8 @@ class AsgiSocket:
             "headers": [],
             "subprotocols": [],
         }
-        endpoint = WebsocketEndpoint(hub, admission or anonymous_admission(hub), ORIGINS)
+        admission = admission or anonymous_admission(hub)
+        endpoint = WebsocketEndpoint(hub, admission, ORIGINS, tracing)
         self.task = asyncio.create_task(endpoint(scope, self._give, self._take))
 
     @classmethod
