@@ -181,7 +181,16 @@ _COUNTERS: Final = _rows(
         ("commits", "Transactions that brought updates to disk.", _of_store("commits")),
         ("journal_rows_written", "Journal rows in them.", _of_store("rows")),
         ("updates", "Updates that became durable.", _of_store("updates")),
-        ("update_bytes", "Bytes of updates that became durable.", _of_store("update_bytes")),
+        (
+            "update_bytes",
+            "Bytes of the rows, and of what went round the journal, that updates became.",
+            _of_store("update_bytes"),
+        ),
+        (
+            "traces_dropped",
+            "Events of documents that were not kept.",
+            _of_store("traces_dropped"),
+        ),
         ("updates_refused", "Updates that were refused.", _of_store("refused")),
         (
             "trial_processes_died",
@@ -234,6 +243,21 @@ _GAUGES: Final = _rows(
         ("trial_waiting_bytes", "What waits for its trial.", _of_store("trials_waiting")),
         ("quarantined_updates", "Refused updates in quarantine.", _of_store("quarantined")),
         ("sessions", "Active sessions.", _of_store("sessions")),
+        (
+            "unvouched_documents",
+            "Documents that were stored unguarded, and not tried since.",
+            _of_store("unvouched"),
+        ),
+        (
+            "set_aside_documents",
+            "Damaged documents whose place others have taken.",
+            _of_store("set_aside"),
+        ),
+        (
+            "read_only_documents",
+            "Documents that have a switch to read-only of their own.",
+            _of_store("read_only_documents"),
+        ),
         (
             "read_only",
             "1 when an operator has said that nothing is to be written.",

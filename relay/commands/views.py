@@ -70,6 +70,10 @@ def storage_lines(storage: StoredStorage | models.Storage) -> list[str]:
         ("sessions", f"{storage.sessions} active"),
         ("schema", f"version {storage.schema_version} ({storage.backend})"),
     ]
+    if storage.unvouched:
+        rows.append(("unvouched", f"{storage.unvouched} documents are tried at their first use"))
+    if storage.set_aside:
+        rows.append(("set aside", f"{storage.set_aside}; see `yjs-relay set-aside list`"))
     if storage.read_only is not None:
         rows.insert(0, ("READ ONLY", _shown_switch(storage.read_only)))
     if isinstance(storage, StoredStorage):
@@ -80,12 +84,7 @@ def storage_lines(storage: StoredStorage | models.Storage) -> list[str]:
 
 
 def _file_rows(storage: StoredStorage) -> list[tuple[str, str]]:
-    rows = [("disk", f"{shown_bytes(storage.disk_free_bytes)} free")]
-    if storage.unvouched:
-        rows.append(("unvouched", f"{storage.unvouched} documents are tried at their first use"))
-    if storage.set_aside:
-        rows.append(("set aside", f"{storage.set_aside}; see `yjs-relay set-aside list`"))
-    return rows
+    return [("disk", f"{shown_bytes(storage.disk_free_bytes)} free")]
 
 
 def _process_rows(storage: models.Storage) -> list[tuple[str, str]]:
@@ -179,6 +178,7 @@ def _snapshot_rows(document: models.Document) -> list[tuple[str, str]]:
         rows.append(("quarantine", f"{document.quarantined} refused updates"))
     if document.is_unvouched:
         rows.append(("unvouched", "it is tried at its first use"))
+    rows += [("UNREADABLE", each) for each in document.unreadable]
     return rows
 
 

@@ -94,6 +94,7 @@ def document(
             for each in traces.events
         ],
         traces_dropped=traces.dropped,
+        unreadable=list(facts.unreadable),
     )
 
 

@@ -48,7 +48,11 @@ def storage(
         ),
         quarantined=facts.quarantined,
         sessions=facts.sessions,
+        unvouched=facts.unvouched,
+        set_aside=facts.set_aside,
         read_only=read_only(facts.read_only),
+        read_only_documents=facts.read_only_documents,
+        traces_dropped=facts.traces_dropped,
         degradations=[
             models.Degradation(
                 trouble=each.trouble.value,

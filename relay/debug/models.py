@@ -209,6 +209,7 @@ class Document(DocumentSummary):
     live: Annotated[Live | None, _said("null when it is not in memory")]
     traces: Annotated[list[Trace], _said("at most 200, the oldest first")]
     traces_dropped: Annotated[int, _said("events that were not kept")]
+    unreadable: Annotated[list[str], _said("what of all this could not be read, and why")]
 
 
 class Percentiles(_Model):
@@ -240,7 +241,9 @@ class Commits(_Model):
     commits: Annotated[int, _said("transactions")]
     rows: Annotated[int, _said("journal rows in them")]
     updates: Annotated[int, _said("updates that became durable")]
-    update_bytes: Annotated[int, _said("their bytes")]
+    update_bytes: Annotated[
+        int, _said("bytes of the rows, and of what went round the journal, that they became")
+    ]
     refused: Annotated[int, _said("updates that were refused")]
     per_s: Annotated[
         float | None,
@@ -334,7 +337,11 @@ class Storage(_Model):
     trials: Annotated[Trials, _said("updates tried in a process of their own")]
     quarantined: Annotated[int, _said("refused updates in quarantine")]
     sessions: Annotated[int, _said("active ones")]
+    unvouched: Annotated[int, _said("documents stored unguarded, and not tried since")]
+    set_aside: Annotated[int, _said("damaged documents whose place others have taken")]
     read_only: Annotated[ReadOnly | None, _said("null when documents may be written")]
+    read_only_documents: Annotated[int, _said("documents that have a switch of their own")]
+    traces_dropped: Annotated[int, _said("events of documents that were not kept")]
     degradations: Annotated[list[Degradation], _said("everything that is not well")]
     configuration: Annotated[
         dict[str, str | int | float | bool | None], _said("each setting; secrets are hidden")

@@ -153,6 +153,7 @@ def document(listed: models.DocumentSummary) -> models.Document:
         "live": live(listed) if listed.is_live else None,
         "traces": [trace(number) for number in range(40)],
         "traces_dropped": 112,
+        "unreadable": [],
     }
     if listed.health == "degraded":
         facts["breaker"] = breaker(
@@ -271,7 +272,11 @@ def storage() -> models.Storage:
             "trials": {"waiting_bytes": 0, "done": 3_112, "refused": 4, "processes_died": 1},
             "quarantined": 5,
             "sessions": 41,
+            "unvouched": 3,
+            "set_aside": 1,
             "read_only": None,
+            "read_only_documents": 2,
+            "traces_dropped": 480,
             "degradations": [],
             "configuration": {
                 "host": "127.0.0.1",

@@ -342,6 +342,7 @@ DOCUMENT_FIELDS: dict[str, Entry] = {
     "traces[].event": ("an event", traced, "saved"),
     "traces[].facts": ("an event", traced, {"rows": 2}),
     "traces_dropped": ("too many events", traced, 4),
+    "unreadable": ("its history is damaged", known(unreadable=("a record",)), ["a record"]),
 }
 
 # Nothing moves these yet: there is nothing to migrate from. A test says so where they are made.
@@ -403,7 +404,11 @@ STORAGE_FIELDS: dict[str, Entry] = {
     "trials.processes_died": ("a poison is tried", engine(trial_processes_died=1), 1),
     "quarantined": ("an update is refused", engine(quarantined=1), 1),
     "sessions": ("a client connects", engine(sessions=1), 1),
+    "unvouched": ("an import", engine(unvouched=2), 2),
+    "set_aside": ("a salvage", engine(set_aside=3), 3),
     **of_read_only(engine(read_only=SWITCH)),
+    "read_only_documents": ("an operator switches", engine(read_only_documents=4), 4),
+    "traces_dropped": ("too many events", engine(traces_dropped=5), 5),
     "degradations[].trouble": ("something is damaged", degraded, "stored documents are damaged"),
     "degradations[].document": ("something is damaged", degraded, "notes"),
     "degradations[].reason": ("something is damaged", degraded, "a chunk"),
