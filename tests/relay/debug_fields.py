@@ -1,7 +1,7 @@
 """What moves each field of the debug JSON: the table, and the world that its entries change.
 
 An entry says in words what happens, does that to the facts, and says what the field is then. The
-facts themselves are moved by real parts in the tests of who makes them.
+facts themselves are moved by real acts in test_debug_moved.py.
 """
 
 from collections.abc import Callable

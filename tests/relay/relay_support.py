@@ -368,6 +368,7 @@ class AsgiSocket:
         admission: Admission | None = None,
         query: bytes = b"",
         tracing: Tracing = NO_TRACING,
+        client: tuple[str, int] = ("127.0.0.1", 9),
     ) -> None:
         self.sent: list[bytes] = []
         self.accepted = False
@@ -381,7 +382,7 @@ class AsgiSocket:
         self._incoming.put_nowait({"type": "websocket.connect"})
         scope = {
             "type": "websocket",
-            "client": ("127.0.0.1", 9),
+            "client": client,
             "path": unquote(path),
             "raw_path": path.encode(),
             "query_string": query,
