@@ -6,10 +6,14 @@ from typing import NoReturn
 
 import click
 
+from relay.admin import salvage_acts
+from relay.admin.act import NOOP
+from relay.commands.acts import who
 from relay.commands.names import document_argument
 from relay.commands.place import Place, ending_as_errors_say, json_option, place_options
 from relay.commands.records import Facts, records
 from relay.commands.remote import segment
+from relay.commands.stored_acts import perform_or_end
 from relay.commands.telling import end_with
 from relay.terminal import printable
 from yjs_store import Poisoned, SalvagePlan, open_store, plan_salvage, read_set_aside
@@ -58,7 +62,7 @@ def salvage(
         if plan.lost and not as_json:
             _show_plan(document, plan)
         if is_done:
-            asyncio.run(_carry_out(url, plan, give_up))
+            asyncio.run(_carry_out(url, plan, unverified=unverified, gives_up=give_up))
     if as_json:
         click.echo(json.dumps(_facts_of(document, plan, is_done=is_done)))
     elif not plan.lost:
@@ -115,14 +119,12 @@ def _show_plan(document: str, plan: SalvagePlan) -> None:
     click.echo("Deletions may be among what is lost: look for text that has come back.")
 
 
-async def _carry_out(url: str, plan: SalvagePlan, give_up: bool) -> None:
+async def _carry_out(url: str, plan: SalvagePlan, *, unverified: bool, gives_up: bool) -> None:
     async with open_store(url) as opened:
-        if give_up and plan.saves_nothing:
-            await opened.set_aside(plan)
-            return
-        # Not planned again: the store trims as soon as it is open, and what is dead may be all
-        # that is left. Whether it is still the same document is compared.
-        await opened.salvage(plan)
+        act = salvage_acts.salvage_as_planned(
+            opened, plan, unverified=unverified, gives_up=gives_up
+        )
+        await perform_or_end(act, opened, who())
 
 
 @click.group("set-aside")
@@ -191,7 +193,8 @@ def discard_set_aside(number: int, place: Place, as_json: bool) -> None:
         if number not in {aside.document_id for aside in await read_set_aside(url)}:
             return False
         async with open_store(url) as opened:
-            return await opened.discard_set_aside(number)
+            act = await salvage_acts.discard_set_aside(opened, number)
+            return (await perform_or_end(act, opened, who())).result != NOOP
 
     with ending_as_errors_say():
         if not asyncio.run(discard()):

@@ -8,13 +8,17 @@ from typing import NoReturn
 
 import click
 
+from relay.admin.act import NOOP, Act, Outcome, listed
+from relay.commands.acts import who
 from relay.commands.place import Place, ending_as_errors_say, json_option, place_options
 from relay.commands.records import Facts, pages, whole
 from relay.commands.remote import Refused, segment
+from relay.commands.stored_acts import perform_or_end
 from relay.exit_codes import ExitCode
+from relay.limits import ACT_FACTS_TEXT_MAX
 from relay.record_facts import session_facts
 from relay.terminal import printable, shown_time, table
-from yjs_store import Revocation, read_sessions, revoke_sessions
+from yjs_store import Revocation, StoredAuditBook, read_sessions, revoke_sessions
 
 _HEADINGS = (
     "SESSION",
@@ -110,17 +114,44 @@ def revoke(
     if place.is_server:
         _revoke_by_server(place, session, user, document, as_json)
     with ending_as_errors_say():
-        done = asyncio.run(
-            revoke_sessions(
-                place.store_url(), _now_ms(), session_id=session, user=user, document=document
-            )
-        )
+        done = asyncio.run(_revoke_stored(place.store_url(), session, user, document))
     if as_json:
         click.echo(json.dumps(_facts_of_revocation(done)))
     else:
         _say(done)
     is_done = done.sessions and not done.unconfirmed
     raise SystemExit(ExitCode.DONE if is_done else ExitCode.NO)
+
+
+async def _revoke_stored(
+    url: str, session: str | None, user: str | None, document: str | None
+) -> Revocation:
+    """End them beside the server, if one runs, and keep that this was done."""
+    found: list[Revocation] = []
+
+    async def do() -> Outcome:
+        done = await revoke_sessions(
+            url, _now_ms(), session_id=session, user=user, document=document
+        )
+        found.append(done)
+        return Outcome("revoked" if done.sessions else NOOP, _kept(done))
+
+    asked = {"session": session, "user": user, "document": document}
+    given: dict[str, object] = {
+        name: text[:ACT_FACTS_TEXT_MAX] for name, text in asked.items() if text is not None
+    }
+    # There is no dry run of it: nobody looks.
+    await perform_or_end(Act("revoke", document, do, do, given), StoredAuditBook(url), who())
+    return found[0]
+
+
+def _kept(done: Revocation) -> Facts:
+    return {
+        "revoked": listed([each.session_id for each in done.sessions]),
+        "revoked_count": len(done.sessions),
+        "has_server": done.has_server,
+        "unconfirmed_count": len(done.unconfirmed),
+    }
 
 
 def _revoke_by_server(

@@ -9,6 +9,7 @@
 
 from yjs_store.apart import Apart, bound_this_process
 from yjs_store.audience import Listener
+from yjs_store.auditing import StoredAuditBook
 from yjs_store.breaker import Breaker, BreakerState
 from yjs_store.check import CheckDepth, DocumentReport
 from yjs_store.check_process import Checked
@@ -180,6 +181,7 @@ __all__ = [
     "StoreTooNew",
     "StoreUnavailable",
     "StoreUnusable",
+    "StoredAuditBook",
     "StoredObservation",
     "Submission",
     "Switch",

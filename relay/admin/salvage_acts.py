@@ -22,12 +22,43 @@ def salvage(store: ActableStore, name: str, *, unverified: bool) -> Act:
 
     async def do() -> Outcome:
         planned, outcome = await plan()
-        if outcome.result == NOOP:
-            return outcome
-        head = await store.salvage(planned)
-        return Outcome("salvaged", {**outcome.facts, "last_seq": head.last_seq})
+        return outcome if outcome.result == NOOP else await _put_in_place(store, planned)
 
     return Act("salvage", name, look, do, {"unverified": unverified})
+
+
+def salvage_as_planned(
+    store: ActableStore, planned: SalvagePlan, *, unverified: bool, gives_up: bool
+) -> Act:
+    """Carry out a plan that was made of a store before it was opened.
+
+    With ``gives_up`` a document of which nothing can be saved is set aside; without, that fails.
+    It is not planned again: a store trims as soon as it is open, and what is dead may be all that
+    is left. Whether it is still the same document is compared.
+    """
+    name = planned.remains.sealed_head.head.name
+    is_given_up = gives_up and planned.saves_nothing
+
+    async def look() -> Outcome:
+        return Outcome("would_set_aside" if is_given_up else "would_salvage", _told(planned))
+
+    async def do() -> Outcome:
+        if is_given_up:
+            return await _give_up(store, name, planned)
+        return await _put_in_place(store, planned)
+
+    action = "set-aside" if is_given_up else "salvage"
+    return Act(action, name, look, do, {"unverified": unverified})
+
+
+async def _put_in_place(store: ActableStore, planned: SalvagePlan) -> Outcome:
+    head = await store.salvage(planned)
+    return Outcome("salvaged", {**_told(planned), "last_seq": head.last_seq})
+
+
+async def _give_up(store: ActableStore, name: str, planned: SalvagePlan) -> Outcome:
+    await store.set_aside(planned)
+    return Outcome("set_aside", {**_told(planned), "number": await _number_of(store, name)})
 
 
 def set_aside(store: ActableStore, name: str) -> Act:
@@ -52,10 +83,7 @@ def set_aside(store: ActableStore, name: str) -> Act:
 
     async def do() -> Outcome:
         planned, outcome = await plan()
-        if planned is None:
-            return outcome
-        await store.set_aside(planned)
-        return Outcome("set_aside", {**outcome.facts, "number": await _number_of(store, name)})
+        return outcome if planned is None else await _give_up(store, name, planned)
 
     return Act("set-aside", name, look, do)
 

@@ -48,7 +48,7 @@ def operator(place: Place) -> Iterator[Operator]:
         with place.server() as server:
             yield ServerOperator(server)
     else:
-        with file_operator(place.store_url(), _policy(place), _who()) as found:
+        with file_operator(place.store_url(), _policy(place), who()) as found:
             yield found
 
 
@@ -56,7 +56,8 @@ def _policy(place: Place) -> CheckpointPolicy:
     return CheckpointPolicy(rows_max=load_settings({}, place.config).checkpoint_rows)
 
 
-def _who() -> str:
+def who() -> str:
+    """Return who acts by a command, as it is kept with what they do."""
     try:
         return f"{getpass.getuser()}, on the command line"
     except (OSError, KeyError, ImportError):

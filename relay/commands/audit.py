@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+from collections.abc import Collection
 
 import click
 
+from relay.admin.performing import INTENT
 from relay.clock import now_ms
 from relay.commands.names import DocumentName
 from relay.commands.place import Place, ending_as_errors_say, json_option, place_options
@@ -26,7 +28,8 @@ _HEADINGS = ("NUMBER", "WHEN", "WHO", "ACTION", "DOCUMENT", "RESULT", "FACTS")
 def audit(place: Place, document: str | None, limit: int, as_json: bool) -> None:
     """List what operators have done, the newest first: who, when, to what, and what came of it.
 
-    Acts are recorded in the store itself. The server may run. Changes nothing.
+    Acts are recorded in the store itself, before and after: one that is UNFINISHED is under way, or
+    was cut short, and what came of it is not known. The server may run. Changes nothing.
 
     \b
     yjs-relay audit --document notes/today
@@ -42,7 +45,8 @@ def audit(place: Place, document: str | None, limit: int, as_json: bool) -> None
         for facts in acts:
             click.echo(json.dumps(facts))
     elif acts:
-        for line in table([_HEADINGS, *map(_row_of, acts)]):
+        ended = {_intent_of(each) for each in acts}
+        for line in table([_HEADINGS, *(_row_of(each, ended) for each in acts)]):
             click.echo(line)
     if damaged:
         click.echo(f"{damaged} records are damaged, and not shown.", err=True)
@@ -66,8 +70,15 @@ async def _read(url: str, document: str | None, limit: int) -> tuple[list[Facts]
     return [act_facts(each) for each in page.acts], page.damaged
 
 
-def _row_of(facts: Facts) -> tuple[str, ...]:
+def _intent_of(facts: Facts) -> object:
     found = facts.get("facts")
+    return found.get("intent") if isinstance(found, dict) else None
+
+
+def _row_of(facts: Facts, ended: Collection[object]) -> tuple[str, ...]:
+    found = facts.get("facts")
+    # The result of an act comes after its intent, so it is in the list where the intent is.
+    is_open = facts.get("result") == INTENT and facts.get("number") not in ended
     particulars = found.items() if isinstance(found, dict) else ()
     document = facts.get("document")
     return (
@@ -76,6 +87,6 @@ def _row_of(facts: Facts) -> tuple[str, ...]:
         str(facts.get("by")),
         f"{facts.get('action')}{' (dry run)' if facts.get('dry_run') else ''}",
         "the store" if document is None else str(document),
-        str(facts.get("result")),
+        "UNFINISHED" if is_open else str(facts.get("result")),
         "  ".join(f"{name}={value}" for name, value in particulars),
     )

@@ -5,12 +5,16 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, Final, cast
 
+import click
+
 from relay.admin import people_acts
+from relay.admin.act import FAILED, Act, Outcome
 from relay.admin.answering import outcome_facts
 from relay.admin.performing import Performer, Wish
-from relay.admin.seam import ActableStore, NoRooms
+from relay.admin.seam import ActableStore, AuditBook, NoRooms
 from relay.admin.table import document_act, store_act
 from relay.clock import now_ms
+from relay.terminal import printable
 from yjs_store import (
     AuditRecord,
     Breaker,
@@ -27,6 +31,19 @@ from yjs_store import (
 
 _PAGE: Final = 1000
 _ENTRY_ACTS: Final = {"release": people_acts.release, "discard": people_acts.discard}
+
+
+async def perform_or_end(act: Act, book: AuditBook, by: str) -> Outcome:
+    """Carry an act out and keep it, for a command that tells of it in its own words.
+
+    Raises:
+        ClickException: it was tried, and failed; that is kept.
+        StoreError: as ``Performer.perform``.
+    """
+    outcome = await Performer(book, now_ms).perform(act, Wish(by))
+    if outcome.result == FAILED:
+        raise click.ClickException(printable(str(outcome.facts.get("because"))))
+    return outcome
 
 
 @contextlib.contextmanager

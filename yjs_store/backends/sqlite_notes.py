@@ -128,6 +128,13 @@ def add_act(
 ) -> int:
     """See ObservingRecords.add_act."""
     check_writer(connection, epoch)
+    return add_act_beside_writer(connection, document, note)
+
+
+def add_act_beside_writer(
+    connection: sqlite3.Connection, document: str | None, note: StoredNote
+) -> int:
+    """Store an act, whoever the writer is; inside a write transaction."""
     number = connection.execute(
         "INSERT INTO audit (document, data, checksum) VALUES (?, ?, ?)",
         (document, note.data, note.checksum),
