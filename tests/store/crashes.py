@@ -1,6 +1,5 @@
 """Crashes: the files of a store as they are between two statements, and how to judge them."""
 
-import contextlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,13 @@ from .stores import WatchedBackend, raw, store_over
 from .update_v1 import ids_of
 
 Model = dict[str, list[bytes] | None]
-"""Per document the updates that it has; None stands for a tombstone."""
+"""Per document the updates that it has; None stands for a tombstone.
+
+Under ACTS and SWITCHES, which no document can be called, what operators have done and what is
+read-only; where a model says nothing of these, anything may be there.
+"""
+
+ACTS, SWITCHES = "\0acts", "\0switches"
 
 Shown = dict[str, bytes | None]
 """Per document what a store gives for it; None stands for a tombstone."""
@@ -43,6 +48,41 @@ async def load_all(store: Store) -> Shown:
     return shown
 
 
+def documents_of(model: Model) -> Model:
+    """A model without what it says beside documents."""
+    return {name: updates for name, updates in model.items() if name not in (ACTS, SWITCHES)}
+
+
+def act_note(action: str, document: str | None, result: str) -> bytes:
+    """How an act stands in a model; the oldest first."""
+    return f"{action} {document} {result}".encode()
+
+
+def switch_note(document: str | None, reason: str) -> bytes:
+    """How a switch stands in a model, in the order of these."""
+    return f"{document}: {reason}".encode()
+
+
+async def load_notes(store: Store) -> Model:
+    """What the store gives beside documents."""
+    page = await store.list_audit(limit=1000)
+    assert page.damaged == 0
+    listed = (await store.observation.documents(limit=1000)).documents
+    # A document without one of its own has the store's.
+    switches = [store.read_only(None), *(each.read_only for each in listed)]
+    return {
+        ACTS: [act_note(each.action, each.document, each.result) for each in page.acts[::-1]],
+        SWITCHES: sorted({switch_note(each.document, each.reason) for each in switches if each}),
+    }
+
+
+async def fits(store: Store, model: Model) -> bool:
+    """Whether a store gives what is in a model, and nothing else."""
+    notes = await load_notes(store)
+    said = {name: model[name] for name in (ACTS, SWITCHES) if name in model}
+    return shows(await load_all(store), model) and notes | said == notes
+
+
 def shows(shown: Shown, model: Model, *, reads: bool = True) -> bool:
     """Whether a store shows these updates: no more and no less, also of what is pending.
 
@@ -50,6 +90,7 @@ def shows(shown: Shown, model: Model, *, reads: bool = True) -> bool:
     What is read of a document is compared with ``reads``: while predecessors are missing, a
     decoder shows more or less of what came after them, by the order in which it was given it.
     """
+    model = documents_of(model)
     if shown.keys() != model.keys():
         return False
     for name, everything in shown.items():
@@ -107,27 +148,39 @@ async def check_recovery(path: Path, candidates: Sequence[Model], where: str) ->
     """
     backend = WatchedBackend(path)
     async with store_over(backend) as store:
-        shown = await load_all(store)
-        model = next((model for model in candidates if shows(shown, model)), None)
-        assert model is not None, f"{where}: {_sizes(shown)} and none of {_counts(candidates)}"
+        model = await found_in(store, candidates)
+        if model is None:
+            shown = _sizes(await load_all(store)), await load_notes(store)
+            raise AssertionError(f"{where}: {shown} and none of {_counts(candidates)}")
         check_gapless(path)
         model = await _work_on(store, model)
         while await backend.trim(check_head):
             pass
-        assert shows(await load_all(store), model), where
+        assert await fits(store, model), where
         check_tidy(path)
     async with store_over(WatchedBackend(path)) as store:
-        assert shows(await load_all(store), model), where
+        assert await fits(store, model), where
+
+
+async def found_in(store: Store, candidates: Sequence[Model]) -> Model | None:
+    """The first of the candidates that a store shows; None when it shows something else."""
+    for model in candidates:
+        if await fits(store, model):
+            return model
+    return None
 
 
 async def _work_on(store: Store, model: Model) -> Model:
     """Append to what is there and to something new, and checkpoint both; the model with that."""
     update = Editor(11).put("after the crash", 1)
     worked = dict(model)
-    living = next((name for name, updates in model.items() if updates is not None), "another")
+    documents = documents_of(model)
+    living = next((name for name, updates in documents.items() if updates is not None), "another")
     await store.lift_read_only(None)
-    with contextlib.suppress(DocumentMissing):
-        await store.lift_read_only(living)
+    for name in (name for name, updates in documents.items() if updates is not None):
+        await store.lift_read_only(name)
+    if SWITCHES in worked:
+        worked[SWITCHES] = []
     for name in (living, "a new one"):
         await store.append(name, update)
         worked[name] = [*(worked.get(name) or []), update]

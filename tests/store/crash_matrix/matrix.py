@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from store.crashes import Model, check_recovery, load_all, shows
+from store.crashes import Model, check_recovery, found_in
 from store.disk.operations import Files
 from store.stores import WatchedBackend, store_over
 from yjs_store.backends.sqlite_schema import SCHEMA_VERSION
@@ -42,6 +42,8 @@ KINDS = (
     "forget",
     "salvage",
     "discard what was set aside",
+    "act",
+    "switch",
     "lift",
     WAL_CHECKPOINT,
     CLOSING,
@@ -170,8 +172,7 @@ async def _model_of(crash: Crash, directory: Path) -> Model:
     write_files(directory / "store.db", crash.files)
     with crash.environment():
         async with store_over(WatchedBackend(directory / "store.db")) as store:
-            shown = await load_all(store)
-    model = next((model for model in crash.candidates if shows(shown, model)), None)
+            model = await found_in(store, crash.candidates)
     assert model is not None, f"{crash.name}: lost something"
     return model
 

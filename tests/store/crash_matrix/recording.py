@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from store.crashes import Model
+from store.crashes import ACTS, SWITCHES, Model
 from store.disk.connection import connect_through
 from store.disk.faults import Faults
 from store.disk.operations import Files, Operation, Written
@@ -100,6 +100,8 @@ class Log:
 
 _CHECKPOINT = {phase: f"checkpoint: {phase}" for phase in ("stage", "verify", "publish")}
 _STEP_KINDS = {
+    "act",
+    "switch",
     "append",
     "append to many documents",
     "lift",
@@ -216,7 +218,8 @@ async def record(
         finally:
             await run.close()
             vfs.unregister()
-    candidates = models_of(script, start_model or {})
+    nothing: Model = {ACTS: [], SWITCHES: []}
+    candidates = models_of(script, nothing if start_model is None else start_model)
     recording = Recording(directory.name, dict(start or {}), log.points, candidates, environment)
     _check_complete(recording, path)
     return recording

@@ -13,11 +13,19 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database, Migrations
 
-from store.crashes import Model
+from store.crashes import ACTS, SWITCHES, Model, act_note, switch_note
 from yjs_store.backends import sqlite, sqlite_schema
 from yjs_store.backends.sqlite_schema import SCHEMA_VERSION, migrations
 
 DATA = Path(__file__).parents[1] / "data"
+
+# What is in them beside documents, from the version on that keeps such a thing.
+_NOTES: dict[int, Model] = {
+    5: {
+        ACTS: [act_note("read-only", "a note", "set")],
+        SWITCHES: sorted([switch_note(None, "upgrade"), switch_note("a note", "moving")]),
+    }
+}
 
 
 def old_store(version: int) -> tuple[dict[str, bytes], Model]:
@@ -28,7 +36,7 @@ def old_store(version: int) -> tuple[dict[str, bytes], Model]:
         name: None if update is None else [bytes.fromhex(update)]
         for name, update in contents.items()
     }
-    return {"": path.read_bytes()}, model
+    return {"": path.read_bytes()}, model | _NOTES.get(version, {ACTS: [], SWITCHES: []})
 
 
 @contextlib.contextmanager

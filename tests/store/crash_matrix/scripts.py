@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 import pytest
 
-from store.crashes import Model
+from store.crashes import ACTS, SWITCHES, Model, act_note, switch_note
 from store.editing import Editor, letters
 from store.stores import Recorder
-from yjs_store import Store, format
+from yjs_store import AuditRecord, Store, format
 from yjs_store import document as document_module
 from yjs_store.backends import sqlite_trim
 
@@ -93,9 +93,33 @@ def append(name: str, update: bytes) -> Step:
     )
 
 
-def lift() -> Step:
-    """Whatever was switched to read-only as a whole takes updates again."""
-    return Step("lift", lambda run: run.store.lift_read_only(None))
+def read_only(name: str | None, reason: str) -> Step:
+    """Take no more updates: of a document or, with None, of any."""
+
+    def apply(model: Model) -> None:
+        model[SWITCHES] = sorted([*(model.get(SWITCHES) or []), switch_note(name, reason)])
+
+    return Step("switch", lambda run: run.store.set_read_only(name, reason, "ann"), apply)
+
+
+def lift(name: str | None = None) -> Step:
+    """Take them again."""
+
+    def apply(model: Model) -> None:
+        left = switch_note(name, "")
+        model[SWITCHES] = [note for note in model.get(SWITCHES) or [] if not note.startswith(left)]
+
+    return Step("lift", lambda run: run.store.lift_read_only(name), apply)
+
+
+def act(action: str, name: str | None, result: str) -> Step:
+    """Keep what an operator wants to do, or what came of it."""
+    record = AuditRecord(0, 1_700_000_000_000, "ann", action, name, False, result, {})
+
+    def apply(model: Model) -> None:
+        model[ACTS] = [*(model.get(ACTS) or []), act_note(action, name, result)]
+
+    return Step("act", lambda run: run.store.audit(record), apply)
 
 
 def append_to_many(updates: dict[str, bytes]) -> Step:
@@ -210,8 +234,20 @@ def everything() -> list[Step]:
         delete("m"),
         forget("m"),
         append("m", letters("again", 12)[0]),
+        act("read-only", "n", "intent"),
+        read_only("n", "audit"),
+        act("read-only", "n", "set"),
+        append("p", cleo.write("r")),
+        read_only(None, "moving"),
+        lift(),
+        act("compact", "n", "intent"),
+        checkpoint("n"),
+        act("compact", "n", "compacted"),
+        lift("n"),
+        read_only("p", "later"),
         append_to_many({name: Editor(13).put(name, 2) for name in ("m", "n", "r", "s", "t")}),
         reopen(),
+        lift("p"),
         append("n", ann.write("e")),
         append("n", ann.write("f")),
         append("n", ann.write("g")),
