@@ -10,7 +10,7 @@ import pytest
 import websockets
 from admin_table import METHODS
 from admission_matrix import ADMIN_ROUTES, CELLS, DEBUG_ROUTES, OPEN_ROUTES
-from admission_worlds import DOCUMENT, OTHER_DOCUMENT, WORLDS, World
+from admission_worlds import DOCUMENT, OTHER_DOCUMENT, WITHOUT_TLS, WORLDS, World
 from relay_support import deadline
 
 from relay.auth.tickets import write_ticket
@@ -50,7 +50,7 @@ async def test_every_admin_route_answers_each_kind_of_credential_alike(
     """What is not known of a route is not told either: one answer for all of them."""
     world = worlds[mode]
     kinds = {kind: code for found, route, kind, code in CELLS if (found, route) == (mode, "admin")}
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=WITHOUT_TLS) as client:
         for kind, code in kinds.items():
             for route, found in ADMIN_ROUTES.items():
                 method, path = route.split(" ")
@@ -69,7 +69,7 @@ async def test_every_debug_route_answers_each_kind_of_credential_alike(
 ) -> None:
     world = worlds[mode]
     kinds = {kind: code for found, route, kind, code in CELLS if (found, route) == (mode, row)}
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=WITHOUT_TLS) as client:
         for kind, code in kinds.items():
             for path, found in DEBUG_ROUTES.items():
                 url = world.url(server_of(row)) + path
@@ -93,7 +93,7 @@ async def test_without_admin_routes_every_one_is_as_an_unknown_path(
     """Byte for byte, for every method and kind of credential, on the wire."""
     world = worlds[mode]
     kinds = [kind for found, route, kind, _ in CELLS if (found, route) == (mode, "admin-off")]
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=WITHOUT_TLS) as client:
 
         async def asked(method: str, path: str) -> Told:
             headers = authorization(world, kind)
@@ -129,7 +129,7 @@ def authorization(world: World, kind: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("path", OPEN_ROUTES)
 @pytest.mark.parametrize("mode", WORLDS)
 async def test_open_routes_ask_for_nothing(worlds: dict[str, World], mode: str, path: str) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=WITHOUT_TLS) as client:
         response = await client.get(worlds[mode].url("off") + path)
     assert response.status_code == OPEN_ROUTES[path]
 
@@ -209,7 +209,7 @@ async def by_http(world: World, route: str, kind: str) -> tuple[int, str]:
     elif route.startswith("debug"):
         method, path = "GET", "/debug/storage"
     headers = authorization(world, kind)
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=WITHOUT_TLS) as client:
         response = await client.request(method, world.url(name) + path, headers=headers)
     if route != "admin-off":
         assert response.headers["Cache-Control"] == "no-store"
