@@ -17,7 +17,7 @@ from .fuzz_findings import children_of, deep_lists
 from .misbehaving import MisbehavingServer
 from .node import NodeProcess
 from .peers import document_of, text_of
-from .server import CHECKOUT, environment
+from .server import CHECKOUT, RunningServer, environment
 from .waiting import DEADLINE_S
 from .ywire import decode_state_vector
 
@@ -116,7 +116,7 @@ def test_a_case_is_read_as_it_was_written(fuzzlib: Any, tmp_path: Path) -> None:
         cases.Step(cases.Send.RAW, bytes(100_000), 3),
         cases.Step(cases.Send.CUT),
     ]
-    case = cases.Case("updates", "attack", steps, True, [7, 8])
+    case = cases.Case("updates", "attack", steps, True, [7, 8], [3])
     path = tmp_path / "case.json"
     cases.write_case(path, case, ["found"])
     assert cases.read_case(path) == case
@@ -127,9 +127,15 @@ def test_a_case_is_read_as_it_was_written(fuzzlib: Any, tmp_path: Path) -> None:
 def test_cases_that_are_joined_are_played_one_after_the_other(fuzzlib: Any) -> None:
     """A refusal of one must not take along what another sent."""
     cases = fuzzlib("cases")
-    both = [cases.updates_case("updates", "valid", [each]) for each in (b"a", b"b")]
-    steps = cases.joined(both).steps
-    assert [str(step.send) for step in steps] == ["update", "end", "update"]
+    both = [
+        cases.updates_case("updates", "valid", [b"a"]),
+        cases.updates_case("updates", "valid", [b"b"], is_valid=True),
+    ]
+    both[1] = cases.as_session(both[1], 2)
+    joined = cases.joined([*both, *both])
+    assert [str(step.send) for step in joined.steps] == ["update", *["end", "update"] * 3]
+    assert [step.session for step in joined.steps if step.data] == [0, 3, 4, 7]
+    assert joined.valid == [3, 7]
 
 
 async def test_a_finding_is_minimised_to_what_is_needed_for_it(fuzzlib: Any) -> None:
@@ -317,15 +323,42 @@ async def test_receipts_and_answers_that_do_not_come_are_noticed(
     await arena.close()
 
 
+@pytest.mark.parametrize("is_valid", [False, True])
 async def test_an_attacker_that_is_closed_has_its_code_counted(
-    fuzzlib: Any, fake: MisbehavingServer, tmp_path: Path
+    fuzzlib: Any, fake: MisbehavingServer, is_valid: bool
 ) -> None:
     cases, scene = fuzzlib("cases"), scene_of(fuzzlib)
     fake.close_code = 4422
-    case = cases.updates_case("updates", "valid", [BAD])
+    case = cases.updates_case("updates", "valid", [BAD], is_valid=is_valid)
     outcome = await fuzzlib("attacking").play(case, fake.port, "n", scene)
     assert outcome.codes == {4422: 1}
     assert not outcome.is_accepted
+    assert outcome.valid_ends == (["4422 "] if is_valid else [])
+
+
+def test_sessions_that_are_valid_are_known_among_the_others(fuzzlib: Any) -> None:
+    updates = fuzzlib("update_cases").UpdateCases([])
+    make = fuzzlib("session_cases").make
+    made = [make(scene_of(fuzzlib, seed), updates) for seed in range(60)]
+    assert any(case.valid for case in made)
+    for case in made:
+        assert len(case.valid) >= ("valid" in case.attack.split(" + "))
+        assert set(case.valid) <= {step.session for step in case.steps}
+        sends = {str(step.send) for step in case.steps if step.session in case.valid}
+        assert sends <= {"update", "cut"}
+
+
+async def test_a_refusal_beside_a_valid_session_is_none_of_it(
+    fuzzlib: Any, server: RunningServer
+) -> None:
+    cases = fuzzlib("cases")
+    refused = cases.Step(cases.Send.UPDATE, bytes.fromhex("000107010000"), 0)
+    steps = [refused, cases.Step(cases.Send.UPDATE, BAD, 1)]
+    case = cases.Case("sessions", "valid + zero lengths", steps, valid=[1])
+    outcome = await fuzzlib("attacking").play(case, server.port, "n", scene_of(fuzzlib))
+    assert outcome.codes == {4422: 1}
+    assert outcome.valid_ends == []
+    assert len(outcome.receipts) == 1
 
 
 async def test_a_message_in_fragments_is_taken_whole(

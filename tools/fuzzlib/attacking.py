@@ -24,8 +24,9 @@ class Outcome:
     """How a case went: the close codes that attackers got, and the ids that have a receipt."""
 
     codes: Counter[int] = field(default_factory=Counter)
-    reasons: set[str] = field(default_factory=set)
     receipts: dict[int, int] = field(default_factory=dict)
+    # With what a session was closed that sent nothing but what an honest client might.
+    valid_ends: list[str] = field(default_factory=list)
     silent: int = 0
     not_opened: int = 0
 
@@ -47,7 +48,8 @@ async def play(case: Case, port: int, document: str, scene: Scene) -> Outcome:
             if step.send == Send.END:
                 await _end(hands, scene)
                 continue
-            hand = hands.setdefault(step.session, _Hand(port, document, outcome))
+            is_valid = step.session in case.valid
+            hand = hands.setdefault(step.session, _Hand(port, document, outcome, is_valid))
             await hand.do(step)
         await _end(hands, scene)
     finally:
@@ -77,10 +79,11 @@ def wrapped(step: Step) -> bytes:
 class _Hand:
     """One of the attackers: its connection, and what it waits for."""
 
-    def __init__(self, port: int, document: str, outcome: Outcome) -> None:
+    def __init__(self, port: int, document: str, outcome: Outcome, is_valid: bool) -> None:
         self._port = port
         self._document = document
         self._outcome = outcome
+        self._is_valid = is_valid
         self._session: Session | None = None
         self._is_proper = True
         self._token = b""
@@ -143,4 +146,5 @@ class _Hand:
 
     def _note_end(self, session: Session) -> None:
         self._outcome.codes[session.close_code or 0] += 1
-        self._outcome.reasons.add(session.close_reason)
+        if self._is_valid:
+            self._outcome.valid_ends.append(f"{session.close_code} {session.close_reason}")

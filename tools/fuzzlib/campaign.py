@@ -233,7 +233,7 @@ class _Corner:
         self._tally.count(case, outcome, arena.take_worst_wait_s())
         if outcome.silent:
             found.append(Finding(Kind.NO_ANSWER, "", arena.document, list(arena.cases)))
-        if case.attack.startswith("valid") and outcome.codes:
-            detail = f"{dict(outcome.codes)} {sorted(outcome.reasons)}"
+        if outcome.valid_ends:
+            detail = "; ".join(outcome.valid_ends)
             found.append(Finding(Kind.VALID_REFUSED, detail, arena.document, list(arena.cases)))
         found += arena.look()

@@ -41,7 +41,8 @@ class Case:
 
     A case that ``forges`` writes under the ids of others, or twice under one id: then replicas
     differ by the rules of Yjs, and only liveness is judged. ``bystanders`` are the ids of the
-    honest clients that it was made for; none for those that refer to nobody.
+    honest clients that it was made for; none for those that refer to nobody. The sessions that are
+    ``valid`` send nothing but what an honest client might.
     """
 
     strategy: str
@@ -49,6 +50,7 @@ class Case:
     steps: Sequence[Step]
     forges: bool = False
     bystanders: Sequence[int] = ()
+    valid: Sequence[int] = ()
 
     @property
     def size(self) -> int:
@@ -57,18 +59,37 @@ class Case:
 
 
 def updates_case(
-    strategy: str, attack: str, updates: Sequence[bytes], *, forges: bool = False
+    strategy: str,
+    attack: str,
+    updates: Sequence[bytes],
+    *,
+    forges: bool = False,
+    is_valid: bool = False,
 ) -> Case:
     """Return the case that sends updates from one session."""
-    return Case(strategy, attack, [Step(Send.UPDATE, update) for update in updates], forges)
+    steps = [Step(Send.UPDATE, update) for update in updates]
+    return Case(strategy, attack, steps, forges, valid=[0] if is_valid else [])
+
+
+def as_session(case: Case, number: int, steps_max: int | None = None) -> Case:
+    """Return the case of one session with another number for it, and so many steps at most."""
+    steps = [replace(step, session=number) for step in case.steps[:steps_max]]
+    return replace(case, steps=steps, valid=[number] if case.valid else [])
 
 
 def joined(cases: Sequence[Case]) -> Case:
     """Return one case that does what several did, one after the other."""
-    last = cases[-1]
-    # A refusal of one must not take along what another sent.
-    steps = [step for case in cases for step in (*case.steps, Step(Send.END))][:-1]
-    return replace(last, steps=steps, forges=any(case.forges for case in cases))
+    steps: list[Step] = []
+    valid: list[int] = []
+    first = 0
+    for case in cases:
+        # A refusal of one must not take along what another sent, nor be taken for that.
+        steps += [replace(step, session=first + step.session) for step in case.steps]
+        steps.append(Step(Send.END))
+        valid += [first + session for session in case.valid]
+        first += 1 + max((step.session for step in case.steps), default=0)
+    forges = any(case.forges for case in cases)
+    return replace(cases[-1], steps=steps[:-1], forges=forges, valid=valid)
 
 
 def write_case(path: Path, case: Case, found: Sequence[str]) -> None:
@@ -80,6 +101,7 @@ def write_case(path: Path, case: Case, found: Sequence[str]) -> None:
         "attack": case.attack,
         "forges": case.forges,
         "bystanders": list(case.bystanders),
+        "valid": list(case.valid),
         "found": list(found),
         "steps": steps,
     }
@@ -101,7 +123,13 @@ def case_of(content: dict[str, Any]) -> Case:
         raise ValueError(f"not a case of format {_FORMAT}")
     steps = [_step_of(step) for step in content["steps"]]
     return Case(
-        content["strategy"], content["attack"], steps, content["forges"], content["bystanders"]
+        content["strategy"],
+        content["attack"],
+        steps,
+        content["forges"],
+        content["bystanders"],
+        # Files of before this was told have nothing that is.
+        content.get("valid", []),
     )
 
 

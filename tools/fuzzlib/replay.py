@@ -37,8 +37,8 @@ async def _play(
     try:
         await arena.open()
         outcome = await arena.attack(case)
-        if case.attack.startswith("valid") and outcome.codes:
-            detail = f"{outcome.codes} {outcome.reasons}"
+        if outcome.valid_ends:
+            detail = "; ".join(outcome.valid_ends)
             findings.append(Finding(Kind.VALID_REFUSED, detail, arena.document, [case]))
         if outcome.silent:
             findings.append(Finding(Kind.NO_ANSWER, "", arena.document, [case]))

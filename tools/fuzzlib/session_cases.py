@@ -1,17 +1,16 @@
 """Cases of the strategy "sessions": several hostile clients at once in one document."""
 
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from fuzzlib import awareness_cases, wire_cases
-from fuzzlib.cases import Case, Send, Step
+from fuzzlib.cases import Case, Send, Step, as_session
 from fuzzlib.scene import Scene
 from fuzzlib.update_cases import UpdateCases
 
 STRATEGY: Final = "sessions"
 # What is sent in the middle of others is kept small, or the interleaving is of little use.
 _BYTES_MAX: Final = 200_000
+_STEPS_MAX: Final = 100
 
 
 def make(scene: Scene, updates: UpdateCases) -> Case:
@@ -23,7 +22,8 @@ def make(scene: Scene, updates: UpdateCases) -> Case:
         case = maker(scene)
         if case.size <= _BYTES_MAX:
             cases.append(case)
-    hands = [_as_session(case, number) for number, case in enumerate(cases)]
+    sessions = [as_session(case, number, _STEPS_MAX) for number, case in enumerate(cases)]
+    hands = [list(case.steps) for case in sessions]
     steps: list[Step] = []
     while hands := [hand for hand in hands if hand]:
         hand = chance.choice(hands)
@@ -31,12 +31,5 @@ def make(scene: Scene, updates: UpdateCases) -> Case:
         if chance.random() < 0.05:
             steps.append(Step(Send.CUT, b"", steps[-1].session))
     attacks = " + ".join(sorted({case.attack for case in cases}))
-    return Case(STRATEGY, attacks, steps, any(case.forges for case in cases))
-
-
-def _as_session(case: Case, number: int) -> list[Step]:
-    return [replace(step, session=number) for step in _few(case.steps)]
-
-
-def _few(steps: Sequence[Step]) -> Sequence[Step]:
-    return steps[:100]
+    valid = [session for case in sessions for session in case.valid]
+    return Case(STRATEGY, attacks, steps, any(case.forges for case in cases), valid=valid)

@@ -34,10 +34,10 @@ class UpdateCases:
         """Return another case."""
         kind = scene.chance.random()
         if kind < 0.15:
-            return updates_case(STRATEGY, "valid", _written(scene.chance))
+            return updates_case(STRATEGY, "valid", _written(scene.chance), is_valid=True)
         if kind < 0.25:
             updates = misdeliver(_written(scene.chance), scene.chance)
-            return updates_case(STRATEGY, "valid, misdelivered", updates)
+            return updates_case(STRATEGY, "valid, misdelivered", updates, is_valid=True)
         if kind < 0.50:
             return self._mutated(scene.chance)
         if kind < 0.60 and self._histories:
