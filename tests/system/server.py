@@ -93,10 +93,10 @@ class RunningServer:
             raise ServerFailed(f"the server ended instead of listening; {self.describe()}")
         self._port = int(found[2])
 
-    async def stop(self) -> None:
+    async def stop(self, *, within_s: float = DEADLINE_S) -> None:
         """Ask it to end, and see that it drains, exits 0 and raised nothing."""
         self.terminate()
-        await self.wait_ended()
+        await self.wait_ended(within_s)
 
     def terminate(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Ask it to end; `wait_ended` says what came of it."""
@@ -110,7 +110,7 @@ class RunningServer:
         """Let it go on; signals that came meanwhile reach it first."""
         self._running().send_signal(signal.SIGCONT)
 
-    async def wait_ended(self) -> None:
+    async def wait_ended(self, within_s: float = DEADLINE_S) -> None:
         """Wait for the end of a process that was asked to end.
 
         Raises:
@@ -119,11 +119,12 @@ class RunningServer:
         """
         process = self._running()
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(within_s):
                 await process.wait()
         except TimeoutError:
             await self.kill()
-            raise ServerFailed(f"the server did not end; {self.describe()}") from None
+            failure = f"the server did not end in {within_s:g} s"
+            raise ServerFailed(f"{failure}; {self.describe()}") from None
         await self._reap()
         if process.returncode != 0:
             raise ServerFailed(f"the server exited {process.returncode}; {self.describe()}")
@@ -146,9 +147,9 @@ class RunningServer:
         """Send SIGKILL this instant; `kill` does the rest."""
         self._running().kill()
 
-    async def restart(self, *, same_port: bool = False) -> None:
-        """Stop it and start it on the same store."""
-        await self.stop()
+    async def restart(self, *, same_port: bool = False, within_s: float = DEADLINE_S) -> None:
+        """Stop it, in that time, and start it on the same store."""
+        await self.stop(within_s=within_s)
         await self.start(port=self._port if same_port else 0)
 
     async def wait_log(self, pattern: str, *, after: int = 0) -> re.Match[str]:

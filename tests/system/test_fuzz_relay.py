@@ -419,8 +419,8 @@ async def test_a_store_that_is_not_sound_is_noticed(fuzzlib: Any, tmp_path: Path
     await arena.close()
     original = bout.server.restart
 
-    async def restart_damaged(*, same_port: bool) -> None:
-        await original(same_port=same_port)
+    async def restart_damaged(*, same_port: bool, within_s: float) -> None:
+        await original(same_port=same_port, within_s=within_s)
         data = bytearray(bout.server.store_path.read_bytes())
         # Every page but the first: what is read of it is damaged, whichever it is.
         data[4096:] = bytes(byte ^ 0x55 for byte in data[4096:])
@@ -429,6 +429,20 @@ async def test_a_store_that_is_not_sound_is_noticed(fuzzlib: Any, tmp_path: Path
     bout.server.restart = restart_damaged
     (finding,) = await bout.finish()
     assert finding.kind == fuzzlib("findings").Kind.STORE_UNSOUND
+
+
+async def test_a_server_that_does_not_end_is_told_with_the_reason_first(
+    fuzzlib: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fuzzlib("bout"), "DRAIN_S", 0.1)
+    bout = fuzzlib("bout").Bout(tmp_path)
+    await bout.start()
+    bout.server.log += [json.dumps({"level": "info", "event": "e" * 2000})]
+    bout.server.freeze()
+    (finding,) = await bout.finish()
+    assert finding.kind == fuzzlib("findings").Kind.STORE_UNSOUND
+    assert finding.detail.startswith("the server did not end in 0.1 s")
+    assert len(finding.detail) < 2_000
 
 
 async def test_a_short_run_reports_what_it_did(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from system.server import RunningServer, ServerFailed, environment
 from fuzzlib.arbiter import blames_yrs, is_known_trouble
 from fuzzlib.arena import Arena, Settled, difference, replica_name
 from fuzzlib.cases import Case
-from fuzzlib.findings import Finding, Kind
+from fuzzlib.findings import Finding, Kind, shortened
 from fuzzlib.honest import Prober
 from fuzzlib.judge import JudgeDied, judge, write_updates
 from fuzzlib.lib0 import read_sync
@@ -25,6 +25,8 @@ from fuzzlib.watching import Watch
 SERVER_OPTIONS: Final = ("--log-format", "json", "--checkpoint-rows", "10", "--room-grace-s", "1")
 LOAD_S: Final = 30.0
 CHECK_S: Final = 300.0
+# A server stores what it was sent before it ends; it gives up by itself before this.
+DRAIN_S: Final = 90.0
 
 
 class Bout:
@@ -77,14 +79,14 @@ class Bout:
         await self.prober.stop()
         findings = self.look([])
         try:
-            await self.server.restart(same_port=True)
+            await self.server.restart(same_port=True, within_s=DRAIN_S)
         except ServerFailed as error:
             await self.abandon()
-            return [*findings, Finding(Kind.STORE_UNSOUND, str(error)[-1500:], "", [])]
+            return [*findings, Finding(Kind.STORE_UNSOUND, shortened(str(error)), "", [])]
         for settled in self.settled:
             findings += await self._verify(settled)
         with contextlib.suppress(ServerFailed):
-            await self.server.stop()
+            await self.server.stop(within_s=DRAIN_S)
         if self.server.is_running:
             await self.abandon()
         return [*findings, *await self._check()]
@@ -140,7 +142,7 @@ class Bout:
             return [Finding(Kind.STORE_UNSOUND, f"check took over {CHECK_S:g} s", "", [])]
         if process.returncode == 0:
             return []
-        return [Finding(Kind.STORE_UNSOUND, output.decode(errors="replace")[-1500:], "", [])]
+        return [Finding(Kind.STORE_UNSOUND, shortened(output.decode(errors="replace")), "", [])]
 
 
 async def _load(port: int, document: str) -> bytes | str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from fuzzlib.cases import Case
 
@@ -25,6 +26,15 @@ class Kind(StrEnum):
     VALID_REFUSED = "a valid update was refused"
     # Counted apart: nothing that a server could do about it.
     YRS_ERRS = "a pycrdt client erred where stock Yjs does not"
+
+
+# Of what somebody said so much is told, of its beginning and of its end.
+_SAID: Final = 700
+
+
+def shortened(said: str) -> str:
+    """Return the beginning, which says what it is, and the end, where the last words are."""
+    return said if len(said) <= 2 * _SAID else f"{said[:_SAID]} … {said[-_SAID:]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Final
 from benchlib.process_accounts import memory_bytes
 from system.server import RunningServer
 
-from fuzzlib.findings import Kind
+from fuzzlib.findings import Kind, shortened
 from fuzzlib.honest import Prober
 
 MEMORY_BYTES_MAX: Final = 1536 * 1024 * 1024
@@ -42,7 +42,7 @@ class Watch:
     def look(self) -> Iterator[tuple[Kind, str]]:
         """Yield what is newly wrong."""
         if not self.is_alive:
-            yield Kind.SERVER_DIED, self._server.describe()[-1500:]
+            yield Kind.SERVER_DIED, shortened(self._server.describe())
             return
         yield from self._look_at_log()
         yield from self._look_at_memory()
