@@ -1,11 +1,14 @@
 """A y-websocket server that misbehaves on purpose, so that what looks for that can be tested."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 
 from .ywire import STEP1, STEP2, SYNC, UPDATE, WireError, decode_frame, step2, update_message
 
@@ -19,13 +22,24 @@ class MisbehavingServer:
         self.is_mute = False
         # Everybody is closed with this code at the next update.
         self.close_code: int | None = None
+        # How many updates wait, as the debug endpoint tells it: with each look one less.
+        self.waiting = 0
+        # Said to everybody once, when the last of them has come in.
+        self.comes_late = b""
         self._connections: list[ServerConnection] = []
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator["MisbehavingServer"]:
         """Serve on a free port of this machine."""
         server: Server
-        async with serve(self._serve, "127.0.0.1", 0, compression=None, max_size=None) as server:
+        async with serve(
+            self._serve,
+            "127.0.0.1",
+            0,
+            compression=None,
+            max_size=None,
+            process_request=self._answer,
+        ) as server:
             self.port = next(iter(server.sockets)).getsockname()[1]
             yield self
 
@@ -42,6 +56,18 @@ class MisbehavingServer:
         message = update_message(update)
         parts = [message[at : at + 1] for at in range(len(message))]
         await asyncio.gather(*(each.send(parts) for each in self._connections))
+
+    async def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+        if not request.path.startswith("/debug/documents/"):
+            return None
+        saving = {"waiting_updates": 0, "in_flight_updates": 0, "on_trial_updates": self.waiting}
+        if self.waiting:
+            self.waiting -= 1
+        elif self.comes_late:
+            update, self.comes_late = self.comes_late, b""
+            await self.say(update)
+        content = {"live": {"saving": saving, "connections": [{"unsaved_updates": 0}]}}
+        return connection.respond(HTTPStatus.OK, json.dumps(content))
 
     async def _serve(self, connection: ServerConnection) -> None:
         self._connections.append(connection)

@@ -372,6 +372,28 @@ async def test_a_message_in_fragments_is_taken_whole(
     assert "bad" in settled.verdict.texts["text"]
 
 
+async def test_nothing_is_compared_before_all_that_waits_has_come_in(
+    fuzzlib: Any, fake: MisbehavingServer, tmp_path: Path
+) -> None:
+    arena = await arena_at(fuzzlib, fake, tmp_path)
+    fake.waiting, fake.comes_late = 2, BAD
+    settled, findings = await arena.settle()
+    await arena.close()
+    assert findings == []
+    assert fake.waiting == 0
+    assert "bad" in settled.verdict.texts["text"]
+
+
+async def test_what_waits_for_too_long_is_a_finding_and_nothing_is_compared(
+    fuzzlib: Any, fake: MisbehavingServer
+) -> None:
+    wait_quiet = fuzzlib("quiet").wait_quiet
+    fake.waiting = 1_000_000
+    assert "on_trial_updates" in await wait_quiet(fake.port, "n", within_s=0)
+    fake.waiting = 0
+    assert await wait_quiet(fake.port, "n", stale_s=0) == ""
+
+
 async def test_replicas_that_differ_are_noticed(
     fuzzlib: Any, fake: MisbehavingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

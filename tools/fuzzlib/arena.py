@@ -16,6 +16,7 @@ from fuzzlib.cases import Case
 from fuzzlib.findings import Finding, Kind
 from fuzzlib.honest import Bystander
 from fuzzlib.judge import JudgeDied, Verdict, judge, write_updates
+from fuzzlib.quiet import wait_quiet
 from fuzzlib.scene import Scene
 
 # A bystander's edit has its receipt within this time, whatever the attackers do.
@@ -137,10 +138,16 @@ class Arena:
                 yield self._finding(Kind.BYSTANDER_CLOSED, f"a stock client: {ends}")
 
     async def settle(self) -> tuple[Settled, list[Finding]]:
-        """Let the honest clients finish, and compare what each of them has."""
+        """Let the honest clients finish, and compare what each has when nothing waits any more."""
         findings = []
         await self._stop_stock_typing()
         came = await asyncio.gather(*(b.stop_typing(RECEIPT_S_MAX) for b in self._bystanders))
+        # What attackers have sent comes in at any time until then.
+        waits = await wait_quiet(self._port(), self.document)
+        if waits:
+            self.is_exact = False
+            findings.append(self._finding(Kind.NO_ANSWER, f"what they sent still waits: {waits}"))
+        came += await asyncio.gather(*(b.say_last(RECEIPT_S_MAX) for b in self._bystanders))
         if not all(came) and not self._is_late:
             findings.append(
                 self._finding(Kind.NO_RECEIPT, f"within {RECEIPT_S_MAX:g} s at the end")

@@ -94,6 +94,12 @@ class Bystander:
                     await self._all_confirmed.wait()
         return not self._waiting
 
+    async def say_last(self, within_s: float) -> bool:
+        """Type once more and wait for the receipt: what it was sent before that, it has."""
+        if self._session is not None and self._session.is_open:
+            await self._session.send_frame(self._type())
+        return await self.stop_typing(within_s)
+
     async def leave(self) -> None:
         """End everything."""
         if self._task is not None:
