@@ -170,6 +170,13 @@ TRIM_CHUNKS_STEP: Final = 8
 PENDING_SCAN_UPDATES: Final = 256
 PENDING_SCAN_BYTES: Final = 256 * KIB
 
+# A state vector above this, some 2,000 clients, is read by us once for this many updates or more,
+# and not by the decoder for each: 12 ns a client against 0.6 us. Of an update above the third
+# number it takes us longer to see whose it is.
+LONG_STATE_BYTES: Final = 16 * KIB
+LONG_STATE_UPDATES: Final = 64
+LONG_STATE_UPDATE_BYTES: Final = 512
+
 # What comes to a replica before it lets go of what is deleted; where the document is larger, as
 # much as that, so that building it anew costs little beside it. It bounds what is kept of that.
 KEPT_BYTES_MIN: Final = MIB
