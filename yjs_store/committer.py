@@ -14,7 +14,7 @@ from typing import Final, Protocol, TypeVar
 
 from yjs_store.backend import Backend
 from yjs_store.errors import Damaged, StoreClosed, StoreError, WriterSuperseded
-from yjs_store.limits import COMMIT_BYTES_MAX
+from yjs_store.limits import COMMIT_BYTES_MAX, COMMIT_FOLD_S
 from yjs_store.records import Append
 from yjs_store.retrying import Retrier, StorageState
 from yjs_store.tallies import ROW_BOUNDS, Tally
@@ -80,6 +80,7 @@ class Committer:
         backend: Backend,
         timer_s: Callable[[], float] = time.perf_counter,
         committed: Committed = lambda commit_s, rows, error=None: None,
+        cpu_s: Callable[[], float] = time.thread_time,
     ) -> None:
         self.state = CommitterState()
         # Of commits that storage took: how long documents waited, tries that failed included,
@@ -88,6 +89,7 @@ class Committer:
         self.batch_rows = Tally(ROW_BOUNDS)
         self._timer_s = timer_s
         self._tell_committed = committed
+        self._cpu_s = cpu_s
         self._retrier = Retrier("appends", self.state)
         self._backend = backend
         self._dirty: dict[Source, None] = {}
@@ -229,9 +231,9 @@ class Committer:
         folded: list[tuple[Source, Append]] = []
         self._committing = []
         byte_length = 0
-        while self._dirty and byte_length < COMMIT_BYTES_MAX:
-            source = next(iter(self._dirty))
-            # Removed first: what the source gathers from here on marks it again.
+        until_s = self._cpu_s() + COMMIT_FOLD_S
+        for source in tuple(self._dirty):
+            # Removed first: what the source gathers from here on marks it again, for the next one.
             del self._dirty[source]
             self._committing.append(source)
             append = source.fold()
@@ -240,6 +242,11 @@ class Committer:
             elif append is not ELSEWHERE:
                 folded.append((source, append))
                 byte_length += append.row.byte_length
+            if byte_length >= COMMIT_BYTES_MAX or self._cpu_s() > until_s:
+                break
+        if not folded:
+            # Where nothing is to be stored nothing is waited for, and there may be more at once.
+            await asyncio.sleep(0)
         while folded:
             folded = await self._commit(folded)
         self._committing = []

@@ -123,10 +123,7 @@ class Document:
     def _mark(self) -> None:
         if self._round is None and not self._is_marked:
             self._is_marked = True
-            if self._paced.pace.is_slowed:
-                self._committer.mark_later(self, self._paced.rest_s)
-            else:
-                self._committer.mark(self)
+            self._committer.mark_later(self, self._paced.rest_s)
 
     async def append(self, update: bytes) -> Receipt:
         """Store one update.
@@ -329,12 +326,14 @@ class Document:
         try:
             row_update = self._paced.integrate(self._round)
         except crdt.IntegrationFailed as error:
+            self._intake.put_back(self._round.put_back)
             if self._recovered is None and not isinstance(error, crdt.StartUnreadable):
                 self._trials.recover(self)
                 return ELSEWHERE
             # It has passed its trial, and still: nobody knows what to do but to load again.
             self.failed(failure_of(self.name, error))
             return None
+        self._intake.put_back(self._round.put_back)
         self._keep_to_pace()
         if row_update is None:
             return None

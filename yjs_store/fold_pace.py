@@ -44,13 +44,17 @@ class FoldPace:
         Need not be called for what was quick while the pace is not slowed.
         """
         if took_s > PACE_SLOW_S and took_s > PACE_SLOW_STRUCT_S * structs:
-            self._rest_until_s = now_s + PACE_REST_FACTOR * took_s
+            self.rest(took_s, now_s)
             fitting = max(1, int(structs * PACE_ROUND_S / took_s))
             self._set(min(self.structs_max, fitting), now_s)
         elif structs * 2 >= self.structs_max and now_s >= self._changed_s + PACE_DOUBLING_S:
             # Only where there was as much as could be: lone letters elsewhere say nothing. And
             # not at once, or whoever writes now here, now there, gets a large one every time.
             self._set(min(ROW_STRUCTS_MAX, self.structs_max * 2), now_s)
+
+    def rest(self, took_s: float, now_s: float) -> None:
+        """Hear of a round that took this long until now, whatever it was that took so long."""
+        self._rest_until_s = now_s + PACE_REST_FACTOR * took_s
 
     def rest_s(self, now_s: float) -> float:
         """Return for how long nothing of the document is integrated; 0 when something may be."""

@@ -13,7 +13,7 @@ from yjs_store.limits import INLINE_WORK_MAX, UPDATE_BYTES_MAX
 from yjs_store.paced_replica import PacedReplica
 from yjs_store.refusals import Refusals
 from yjs_store.rounds import Recovered
-from yjs_store.submissions import UPDATE, Sender, Submission, Suspects, take_count
+from yjs_store.submissions import UPDATE, Sender, Submission, Suspects, take_count, without_repeats
 from yjs_store.trial import Passed, Verdict
 
 
@@ -116,6 +116,15 @@ class Intake:
     def put_first(self, submissions: Sequence[Submission]) -> None:
         """Gather what a round gives back, before all that has come since."""
         self.gathered[:0] = submissions
+
+    def put_back(self, submissions: Sequence[Submission]) -> None:
+        """Gather what a round had no time for, behind what others have sent since.
+
+        The next round may be a small one, and they need not wait for what repeats.
+        """
+        if submissions:
+            first, rest = without_repeats([*submissions, *self.gathered])
+            self.gathered = first + rest
 
     def keep_to_pace(self) -> bool:
         """Hear that the pace may be another; say whether some that has gathered must be tried.

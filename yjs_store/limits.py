@@ -52,6 +52,9 @@ FOLD_BYTES_MAX: Final = 1 * MIB
 
 # What one commit carries over all documents: bounds the time until the next one can start.
 COMMIT_BYTES_MAX: Final = 16 * MIB
+# Processor time in which documents are folded for one commit, in one turn of the event loop: who
+# is left over waits for the next one.
+COMMIT_FOLD_S: Final = 0.1
 
 # Raw bytes of a snapshot in one chunk: large enough to compress well (a 377 KB document is one
 # chunk), small enough that staging one is a short transaction.

@@ -75,7 +75,7 @@ class PacedReplica:
     @property
     def rest_s(self) -> float:
         """For how long nothing is integrated; 0 when something may be."""
-        return self.pace.rest_s(self._now_s()) if self.pace.is_slowed else 0.0
+        return self.pace.rest_s(self._now_s())
 
     def take_wishes(self) -> list[str]:
         """Return why a checkpoint would help, each reason once."""
@@ -93,10 +93,12 @@ class PacedReplica:
         """Integrate a round, see ``rounds.integrate``, and keep to a pace."""
         replica, pace = self.replica, self.pace
         before_s = replica.applied_s
-        update = integrate(current, replica, pace.structs_max)
+        update = integrate(current, replica, pace.structs_max, self._cpu_s)
         took_s = replica.applied_s - before_s
         if took_s > PACE_SLOW_S or pace.is_slowed:
             pace.note(took_s, current.structs + current.byte_length // KIB, self._now_s())
+        if current.put_back:
+            pace.rest(current.repeats_s, self._now_s())
         is_known_again = self.is_costly and replica.is_built
         if replica.built_s + replica.applied_s > _COST_S_MIN or is_known_again:
             self._note_cost()

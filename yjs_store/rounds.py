@@ -3,13 +3,14 @@
 What does not decode is refused, found by halving; what repeats what is known is not stored.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from yjs_store import crdt
 from yjs_store.errors import StoreError, UpdateRefused
-from yjs_store.submissions import FOUND, REPEATS, UPDATE, Submission
+from yjs_store.limits import PACE_ROUND_S
+from yjs_store.submissions import FOUND, REPEATS, UPDATE, Submission, without_repeats
 from yjs_store.trial import Passed, Verdict
 
 
@@ -35,7 +36,8 @@ class Round:
     """What one fold took, by what will be said of it.
 
     ``recovered`` is None but where it has passed its trial again. ``to_integrate`` is what becomes
-    part of the replica only when it is durable.
+    part of the replica only when it is durable. ``put_back`` was left for the next round, after
+    ``repeats_s`` of processor time for what repeats.
     """
 
     taken: list[Submission]
@@ -45,6 +47,8 @@ class Round:
     known: list[Submission] = field(default_factory=list)
     refused: list[tuple[Submission, StoreError]] = field(default_factory=list)
     to_integrate: tuple[bytes, ...] = ()
+    put_back: list[Submission] = field(default_factory=list)
+    repeats_s: float = 0.0
 
     @property
     def byte_length(self) -> int:
@@ -67,7 +71,9 @@ class Round:
         return [submission for submission in self.taken if id(submission) not in culprits]
 
 
-def integrate(current: Round, replica: crdt.Replica, structs_max: int) -> bytes | None:
+def integrate(
+    current: Round, replica: crdt.Replica, structs_max: int, cpu_s: Callable[[], float]
+) -> bytes | None:
     """Integrate what decodes, note the rest as refused; return what is new as one update.
 
     One that is large where ``structs_max`` fit into a round is not integrated yet.
@@ -85,12 +91,8 @@ def integrate(current: Round, replica: crdt.Replica, structs_max: int) -> bytes 
     parts: list[bytes] = []
     fresh = taken
     if any(map(REPEATS, fresh)):
-        parts += [
-            submission.update
-            for submission in taken
-            if submission.repeats and _integrate_repeat(current, replica, submission)
-        ]
-        fresh = [submission for submission in fresh if not submission.repeats]
+        parts = _integrate_repeats(current, replica, cpu_s)
+        fresh = [submission for submission in current.taken if not submission.repeats]
     are_plain = not any(map(FOUND, fresh))
     for merged, submissions in _merge_decodable(fresh, current.refused, are_plain=are_plain):
         if merged == crdt.EMPTY_UPDATE:
@@ -131,6 +133,31 @@ def _take_large(current: Round, submission: Submission) -> bytes | None:
     merged = submission.update if passed.merged is None else passed.merged
     current.to_integrate = passed.pieces or (merged,)
     return merged
+
+
+def _integrate_repeats(
+    current: Round, replica: crdt.Replica, cpu_s: Callable[[], float]
+) -> list[bytes]:
+    """Integrate what may be known, and return what was not.
+
+    When that has taken as long as a round may, the rest of it is put back, but where all has
+    passed its trial again. How long one takes grows with the clients of the document, and nobody
+    pays for it with bytes.
+    """
+    parts: list[bytes] = []
+    taken, began_s = current.taken, cpu_s()
+    for count, submission in enumerate(taken, 1):
+        if not submission.repeats:
+            continue
+        if _integrate_repeat(current, replica, submission):
+            parts.append(submission.update)
+        took_s = cpu_s() - began_s
+        if took_s > PACE_ROUND_S and count < len(taken) and current.recovered is None:
+            kept, current.put_back = without_repeats(taken[count:])
+            current.taken = taken[:count] + kept
+            current.repeats_s = took_s
+            break
+    return parts
 
 
 def _integrate_repeat(current: Round, replica: crdt.Replica, submission: Submission) -> bool:

@@ -93,6 +93,20 @@ def take_count(gathered: Sequence[Submission], structs_max: int = ROW_STRUCTS_MA
     return count
 
 
+def without_repeats(
+    submissions: Sequence[Submission],
+) -> tuple[list[Submission], list[Submission]]:
+    """Return what may go before what repeats, and the rest: each sender's order is kept."""
+    first: list[Submission] = []
+    rest: list[Submission] = []
+    behind: set[int] = set()
+    for submission in submissions:
+        if submission.repeats:
+            behind.add(id(submission.sender))
+        (rest if id(submission.sender) in behind else first).append(submission)
+    return first, rest
+
+
 # The fields of a submission, at less than the price of their names.
 UPDATE: Final = operator.itemgetter(0)
 REPEATS: Final = operator.itemgetter(2)

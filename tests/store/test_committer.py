@@ -1,6 +1,8 @@
 """yjs_store.committer: one commit for all that has gathered, tried until it is stored."""
 
 import asyncio
+import itertools
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from yjs_store import (
     WriterSuperseded,
 )
 from yjs_store.committer import Committer
-from yjs_store.limits import COMMIT_BYTES_MAX, KIB
+from yjs_store.limits import COMMIT_BYTES_MAX, COMMIT_FOLD_S, KIB
 from yjs_store.opening import new_uid, now_ms
 from yjs_store.records import Append
 
@@ -75,8 +77,10 @@ async def test_what_comes_during_a_commit_gathers_for_the_next(
 
 
 async def test_a_commit_carries_a_bounded_number_of_bytes(
-    store: Store, backend: WatchedBackend
+    store: Store, backend: WatchedBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # However slow the machine is.
+    monkeypatch.setattr("yjs_store.committer.COMMIT_FOLD_S", math.inf)
     update = Editor(7).write("x" * 1000 * KIB)
     count = COMMIT_BYTES_MAX // len(update) + 3
     documents = [await store.open_document(f"document {number}") for number in range(count)]
@@ -106,6 +110,56 @@ async def test_documents_take_turns(store: Store, backend: WatchedBackend) -> No
     await store.wait_settled()
     assert ("quiet", 1) in backend.commits[0]
     assert sum(("busy", seq) in commit for commit in backend.commits for seq in range(30)) == 20
+
+
+class Folding:
+    """A source that has something to fold so many times, of which nothing is to be stored."""
+
+    def __init__(self, committer: Committer, times: int) -> None:
+        self.folds = 0
+        self._committer = committer
+        self._times = times
+
+    def fold(self) -> None:
+        self.folds += 1
+
+    def settled(self, append: Append | None, _document_id: int) -> None:
+        assert append is None
+        if self.folds < self._times:
+            self._committer.mark(self)
+
+    def failed(self, error: StoreError) -> None:
+        raise error
+
+
+async def test_others_have_their_turn_while_nothing_is_to_be_stored(
+    backend: WatchedBackend,
+) -> None:
+    """P5: who repeats without end what is known holds nobody up."""
+    committer = Committer(backend)
+    source = Folding(committer, 3)
+    committer.mark(source)
+    turns = 0
+    while source.folds < 3:
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns >= 3
+    await committer.close()
+
+
+async def test_folding_for_one_commit_takes_a_bounded_time(backend: WatchedBackend) -> None:
+    """P5: nobody waits for many documents that are each as slow as one may be."""
+    looks = itertools.count()
+    committer = Committer(backend, cpu_s=lambda: next(looks) * 0.6 * COMMIT_FOLD_S)
+    sources = [Folding(committer, 1) for _ in range(5)]
+    for source in sources:
+        committer.mark(source)
+    folded = []
+    while not folded or folded[-1] < 5:
+        await asyncio.sleep(0)
+        folded.append(sum(source.folds for source in sources))
+    assert [count for count in dict.fromkeys(folded) if count] == [2, 4, 5]
+    await committer.close()
 
 
 # ---- between commits ----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from yjs_store import Document, DocumentDeleted, Store
+from yjs_store.limits import PACE_ROUND_S
 from yjs_store.update_v1 import var_uint
 
 from .editing import letters, read
@@ -81,6 +82,48 @@ async def test_rounds_after_a_slow_one_are_as_small_as_they_must_be(
     assert len(recorder.receipts) == 100
     whole = await document.whole()
     assert read(whole) == read(*slow, *typed)
+
+
+async def test_what_repeats_for_too_long_goes_on_in_further_rounds(
+    cpu: Clock, rest: Rest, document: Document, path: Path
+) -> None:
+    """P5: with 60,000 clients each takes 17 ms, and anybody may send thousands."""
+    typed = letters("abcdefgh")
+    await submit(document, *typed[:6])
+    before = len(rows_of(path, "n"))
+    cpu.step_s = 0.6 * PACE_ROUND_S
+    recorder = Recorder()
+    for update in (*typed[:6], *typed[6:]):
+        document.submit(update, recorder, repeats=True)
+    last = letters("z", client_id=9)[0]
+    document.submit(last, recorder)
+    await document.wait_settled()
+    assert [update for update, _, _ in recorder.receipts] == [*typed, last]
+    assert len(rows_of(path, "n")) == before + 3
+    assert read(await document.whole()) == read(*typed, last)
+
+
+async def test_nobody_waits_for_a_document_that_repeats(
+    cpu: Clock, rest: Rest, store: Store, document: Document
+) -> None:
+    rest(FOR_EVER_S)
+    (letter,) = letters("x")
+    await document.append(letter)
+    cpu.step_s = 2 * PACE_ROUND_S
+    recorder = Recorder()
+    for _ in range(3):
+        document.submit(letter, recorder, repeats=True)
+    beside = Recorder()
+    document.submit(letters("y", client_id=9)[0], beside)
+    while not recorder.receipts:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    cpu.step_s = 0.0
+    bystander = await store.open_document("other")
+    for update in letters("abc"):
+        await bystander.append(update)
+    assert len(recorder.receipts) == 1
+    assert len(beside.receipts) == 1
+    assert not document.is_settled
 
 
 async def test_nobody_waits_for_a_document_that_rests(

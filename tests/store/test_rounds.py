@@ -30,7 +30,7 @@ def passed(
 
 
 def fold(current: Round, replica: crdt.Replica | None = None) -> bytes | None:
-    return integrate(current, replica or crdt.Replica(), ROW_STRUCTS_MAX)
+    return integrate(current, replica or crdt.Replica(), ROW_STRUCTS_MAX, lambda: 0.0)
 
 
 def test_what_is_new_becomes_one_update_and_part_of_the_replica() -> None:
