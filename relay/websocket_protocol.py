@@ -152,9 +152,16 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
         return message
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Hear of the end; what came before it counts."""
-        while self._unparsed and not self._is_discarding:
-            self._parse_slice(len(self._unparsed))
+        """Hear of the end; what came before it counts.
+
+        Not behind more frames without content than anybody may send: who floods has no more turns.
+        """
+        if self._unparsed and not self._is_discarding and not self._is_resting:
+            self._parse_slice(PARSE_BYTES_MAX)
+            if self._unparsed:
+                # A read may have brought 40,000 frames, and others have their turn in between.
+                self.loop.call_soon(self.connection_lost, exc)
+                return
         self._is_lost = True
         self._watch.stop()
         if self._linger_timer is not None:

@@ -1,6 +1,7 @@
 """What one websocket can make the process hold or do, on real sockets."""
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -124,6 +125,35 @@ async def test_what_was_not_parsed_when_the_client_left_counts(app: App) -> None
         app.reading.set()
         await wait_until(lambda: app.ending is not None)
     assert len(app.messages) == count
+
+
+async def test_what_a_client_left_behind_is_parsed_in_turns(app: App) -> None:
+    """P5: 40,000 frames of nothing take half a second, and everybody may leave that much."""
+    app.reading.clear()
+    async with listening(app) as server, Raw.websocket(server.port) as raw:
+        await raw.send(frame(BINARY) * 5000)
+        protocol = protocol_of(server)
+        await wait_until(lambda: len(protocol._unparsed) > 4 * PARSE_BYTES_MAX)
+        protocol.transport.abort()
+        left = [len(protocol._unparsed)]
+        while left[-1]:
+            await asyncio.sleep(0)
+            left.append(len(protocol._unparsed))
+        app.reading.set()
+        await wait_until(lambda: app.ending is not None)
+    assert max(before - after for before, after in itertools.pairwise(left)) <= PARSE_BYTES_MAX
+
+
+async def test_what_a_flood_left_behind_is_not_parsed(app: App) -> None:
+    """P5: who has had more turns than anybody may have gets no others for leaving."""
+    async with listening(app) as server, Raw.websocket(server.port) as raw:
+        protocol = protocol_of(server)
+        assert PARSE_BYTES_MAX > IDLE_FRAMES_BURST
+        await raw.send(frame(PING) * PARSE_BYTES_MAX + frame(BINARY, b"behind"))
+        await wait_until(lambda: protocol._is_resting)
+        protocol.transport.abort()
+        await wait_until(lambda: app.ending is not None)
+    assert app.messages == []
 
 
 async def test_fragments_of_nothing_are_bounded(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
