@@ -387,7 +387,7 @@ async def test_what_is_not_done_quickly_is_done_where_there_is_more_time(
     document.submit(large(300), eve)
     await document.wait_settled()
     assert (len(eve.receipts), dying.trial_counts.trials) == (1, 3)
-    assert not dying._trials._choice._overran
+    assert not dying._parts.trials._choice._overran
 
 
 async def test_of_one_document_too_each_has_a_turn(
