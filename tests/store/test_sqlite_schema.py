@@ -18,7 +18,7 @@ from yjs_store.observing_format import (
 )
 
 from .crash_matrix.schemas import old_store
-from .crashes import load_all, shows
+from .crashes import documents_of, load_all, shows
 from .intents import append, assembled, opened, publish, salvage, trim_all
 from .sqlite_versions import make_version_1
 from .stores import raw, url
@@ -110,7 +110,7 @@ async def test_a_version_4_file_gets_places_for_what_operators_look_at(path: Pat
     files, model = old_store(4)
     path.write_bytes(files[""])
     async with opened(SqliteBackend(path)) as backend:
-        for name in model:
+        for name in documents_of(model):
             found = await backend.observing.facts(name)
             assert found is not None
             assert (found.switch, found.checkpoints, found.unreadable) == (None, (), ())
