@@ -359,6 +359,24 @@ async def test_a_document_that_is_not_there_is_said_not_to_be(looking: Looking) 
     await expect(looking.page.locator("h1")).to_have_text("There is nothing at this address.")
 
 
+async def test_what_is_set_apart_is_counted(looking: Looking) -> None:
+    await looking.go()
+    sheet = looking.page.locator(".sheet", has=looking.page.get_by_text("Set apart", exact=True))
+    await expect(sheet).to_contain_text("set aside1 document")
+    await expect(sheet).to_contain_text("by a switch2 documents")
+    await expect(sheet).to_contain_text("not kept480")
+    guard = looking.page.locator(".sheet", has=looking.page.get_by_text("Guard", exact=True))
+    await expect(guard).to_contain_text("of an older store3 documents")
+
+
+async def test_what_could_not_be_read_of_a_document_is_said(looking: Looking) -> None:
+    name = next(each.name for each in looking.world.listed if each.name.startswith("wiki/"))
+    looking.world.change(name, unreadable=["its checkpoints: the checksum is wrong"])
+    await looking.go(f"#/documents/{quote(name, safe='')}")
+    unknown = looking.page.get_by_label("What is not known")
+    await expect(unknown).to_have_text("its checkpoints: the checksum is wrong")
+
+
 async def test_what_the_stream_says_of_itself_is_heard(looking: Looking) -> None:
     name = next(each.name for each in looking.world.listed if each.name.startswith("wiki/"))
     await looking.go(f"#/documents/{quote(name, safe='')}")

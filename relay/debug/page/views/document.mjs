@@ -60,6 +60,13 @@ function head(name, facts, state) {
                 { class: "because", "data-level": facts.health },
                 facts.because.map((why) => h("li", null, said(why))),
               ),
+          facts.unreadable.length === 0
+            ? null
+            : h(
+                "ul",
+                { class: "because", "data-level": "degraded", "aria-label": "What is not known" },
+                facts.unreadable.map((what) => h("li", null, said(what))),
+              ),
         ],
   );
 }

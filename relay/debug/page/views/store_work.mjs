@@ -60,6 +60,15 @@ export function work(storage, nowMs) {
           ["Processes that died", count(trials.processes_died)],
           ["Waiting for a trial", bytes(trials.waiting_bytes)],
           ["Kept in quarantine", count(storage.quarantined)],
+          ["Not tried yet, of an older store", counted(storage.unvouched, "document")],
+        ]),
+      ),
+      sheet(
+        "Set apart",
+        facts([
+          ["Damaged, and set aside", counted(storage.set_aside, "document")],
+          ["Read-only by a switch", counted(storage.read_only_documents, "document")],
+          ["Events not kept", count(storage.traces_dropped)],
         ]),
       ),
       processSheet(storage),
