@@ -24,6 +24,8 @@ from .ywire import decode_state_vector
 TOOLS = CHECKOUT / "tools"
 BAD = bytes.fromhex("01010700040104746578740362616400")
 WAITING = ("010307010401047269636801610a01840702016300", "01010704840701016200")
+# Two letters, and one between the second and itself.
+NO_PLACE = ("0101070004010474657874016100", "01010701840700016200", "01010600c407010701017800")
 PANIC = ["0101ef070004010174016100", "0101ef075f4158000001ef07012201"]
 
 
@@ -69,6 +71,60 @@ async def test_what_an_author_writes_is_taken_alike_by_yrs_and_yjs(
         assert {int(k): v for k, v in summary["stateVector"].items()} == clocks, seed
         assert not summary["pending"], seed
         assert summary["text"] == str(text_of(doc)), seed
+
+
+def typed_by(fuzzlib: Any, client: int) -> list[bytes]:
+    encoding = fuzzlib("encoding")
+    token = f"<{client}>"
+    clocks = range(0, 60 * len(token), len(token))
+    return [
+        encoding.one(
+            client, clock, encoding.text(token, origin=(client, clock - 1) if clock else None)
+        )
+        for clock in clocks
+    ]
+
+
+async def test_stock_yjs_orders_by_its_arrival_what_is_on_both_sides_of_one_thing(
+    fuzzlib: Any, tmp_path: Path
+) -> None:
+    sent = [*map(bytes.fromhex, NO_PLACE)]
+    paths = [tmp_path / "last", tmp_path / "first"]
+    for path, updates in zip(paths, (sent, sent[::-1]), strict=True):
+        fuzzlib("judge").write_updates(path, updates)
+    last, first = await fuzzlib("arbiter").ask_stock(*paths)
+    assert (last.texts["text"], first.texts["text"]) == ("axb", "abx")
+    assert (last.clocks, last.sent) == (first.clocks, first.sent)
+
+
+@pytest.mark.parametrize("name", ["dangling", "on both sides"])
+async def test_what_stock_yjs_itself_orders_by_its_arrival_is_judged_by_no_text(
+    fuzzlib: Any, tmp_path: Path, name: str
+) -> None:
+    judging = fuzzlib("judge")
+    honest = [
+        each
+        for both in zip(typed_by(fuzzlib, 7), typed_by(fuzzlib, 8), strict=True)
+        for each in both
+    ]
+    half = len(honest) // 2
+    forges, paths = [], []
+    for seed in range(40):
+        case = fuzzlib("update_cases").UpdateCases.poison(scene_of(fuzzlib, seed), name)
+        forges.append(case.forges)
+        sent = [step.data for step in case.steps]
+        for at in (0, half, len(honest)):
+            paths.append(tmp_path / f"{seed}-{at}")
+            judging.write_updates(paths[-1], [*honest[:at], *sent, *honest[at:]])
+    read = iter(await fuzzlib("arbiter").ask_stock(*paths))
+    unruly = [
+        forged
+        for forged, *verdicts in zip(forges, read, read, read, strict=True)
+        if not any(verdict.trouble for verdict in verdicts)
+        and len({verdict.texts["text"] for verdict in verdicts}) > 1
+    ]
+    assert all(unruly), "they are judged by their text"
+    assert any(unruly) == (name == "on both sides")
 
 
 def test_every_attack_is_made_again_by_its_seed(fuzzlib: Any) -> None:

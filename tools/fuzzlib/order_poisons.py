@@ -35,7 +35,6 @@ def dangling(scene: Scene) -> Sequence[bytes]:
             text("d", parent=victim, key="k"),
             text("d", origin=victim),
             text("d", right_origin=victim),
-            text("d", origin=victim, right_origin=victim),
             text("d", origin=victim, right_origin=(client, 0)),
             any_struct(any_value(None), parent=victim, key=""),
             Struct(TYPE, b"\0", parent=victim),
@@ -44,6 +43,13 @@ def dangling(scene: Scene) -> Sequence[bytes]:
     )
     clock = chance.choice((0, 0, 1))
     return [one(client, clock, struct), one(client, clock + 1, text("after"))]
+
+
+def on_both_sides(scene: Scene) -> Sequence[bytes]:
+    """To the left and to the right of one thing that an honest client wrote: no such place is."""
+    victim, client = scene.victim(), scene.client()
+    struct = text("d", origin=victim, right_origin=victim)
+    return [one(client, 0, struct), one(client, 1, text("after"))]
 
 
 def parent_of_the_wrong_kind(scene: Scene) -> Sequence[bytes]:
@@ -177,6 +183,7 @@ def the_known_panics(scene: Scene) -> Sequence[bytes]:
 
 POISONS: Final[Mapping[str, Maker]] = named(
     dangling,
+    on_both_sides,
     parent_of_the_wrong_kind,
     origins_that_contradict,
     roots_in_two_roles,

@@ -12,8 +12,10 @@ from fuzzlib.scene import Scene
 
 STRATEGY: Final = "updates"
 # Poisons after which yrs does not show the same text as Yjs, or as yrs after a load: it shows
-# what comes before its own client's earlier structs, and orders contradictions by arrival.
-_UNRULY: Final = frozenset({"origins that contradict", "skips", "halves of a character"})
+# what comes before its own client's earlier structs. Both order contradictions by arrival.
+_UNRULY: Final = frozenset(
+    {"on both sides", "origins that contradict", "skips", "halves of a character"}
+)
 # Of a real history so much is sent at a time.
 _PIECE: Final = 60
 
