@@ -156,6 +156,8 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
 
         Not behind more frames without content than anybody may send: who floods has no more turns.
         """
+        # P8: a transport of uvloop that is closed raises, and what is left may take some turns.
+        self.disconnected = True
         if self._unparsed and not self._is_discarding and not self._is_resting:
             self._parse_slice(PARSE_BYTES_MAX)
             if self._unparsed:
@@ -215,9 +217,9 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
         super().send_receive_event_to_app()
 
     def handle_ping(self) -> None:
-        """Answer, unless the client does not read its answers: then nothing may gather."""
+        """Answer, unless the client has left or does not read: then nothing may gather."""
         self._idle_frames += 1
-        if self.writable.is_set():
+        if self.writable.is_set() and not self.transport.is_closing():
             super().handle_ping()
         else:
             self.conn.data_to_send()
@@ -235,7 +237,10 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
         What came whole before them still counts.
         """
         self.handle_events()
-        if isinstance(self.conn.parser_exc, PayloadTooBig):
+        if self.transport.is_closing():
+            # It has left, and nobody is there to be told.
+            self._drop_all()
+        elif isinstance(self.conn.parser_exc, PayloadTooBig):
             self._discard(CloseCode.TOO_LARGE, TOO_LARGE_REASON)
         else:
             super().handle_parser_exception()

@@ -5,8 +5,10 @@ import itertools
 from typing import Any
 
 import pytest
+import uvloop
 from listening import Listening, Raw, close_code, frame, listening, wait_until
 from relay_support import deadline
+from uvicorn.protocols.utils import ClientDisconnected
 
 from relay import websocket_protocol as protocol_module
 from relay.errors import CloseCode
@@ -142,6 +144,34 @@ async def test_what_a_client_left_behind_is_parsed_in_turns(app: App) -> None:
         app.reading.set()
         await wait_until(lambda: app.ending is not None)
     assert max(before - after for before, after in itertools.pairwise(left)) <= PARSE_BYTES_MAX
+
+
+@pytest.mark.parametrize("last", [frame(PING), b"\xff" * 8], ids=["ping", "no frame"])
+def test_nothing_is_sent_to_who_has_left_something_behind(app: App, last: bytes) -> None:
+    """P8: a transport of uvloop that is closed raises what would be logged as a crash."""
+    app.reading.clear()
+    count = 5000
+    failures: list[dict[str, Any]] = []
+
+    async def leave() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, each: failures.append(each))
+        async with listening(app) as server, Raw.websocket(server.port) as raw:
+            protocol = protocol_of(server)
+            await raw.send(frame(BINARY, b"x") * count + last)
+            await wait_until(lambda: len(protocol._unparsed) > 4 * PARSE_BYTES_MAX)
+            unparsed = len(protocol._unparsed)
+            protocol.transport.abort()
+            await wait_until(lambda: len(protocol._unparsed) < unparsed)
+            assert protocol._unparsed
+            with pytest.raises(ClientDisconnected):
+                await protocol.send({"type": "websocket.send", "bytes": b"x"})
+            app.reading.set()
+            await wait_until(lambda: app.ending is not None)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(leave())
+    assert failures == []
+    assert len(app.messages) == count
 
 
 async def test_what_a_flood_left_behind_is_not_parsed(app: App) -> None:
