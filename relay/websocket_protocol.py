@@ -283,6 +283,11 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
         elif not self._is_lost and not self._is_discarding:
             self._linger_timer = self.loop.call_later(self._bounds.linger_s, self.transport.abort)
 
+    def shutdown(self) -> None:
+        """Say that the server ends; who has left, or is leaving, is not told."""
+        if self.close_sent or not self.transport.is_closing():
+            super().shutdown()
+
     def keepalive_timeout(self) -> None:
         """Close when a ping was not answered; what the application sends is void.
 

@@ -23,7 +23,7 @@ from relay.limits import (
 from relay.transport_bounds import TransportBounds
 from relay.websocket_protocol import WebsocketProtocol
 
-BINARY, FIRST, MIDDLE, LAST, PING = 0x82, 0x02, 0x00, 0x80, 0x89
+BINARY, FIRST, MIDDLE, LAST, CLOSE, PING = 0x82, 0x02, 0x00, 0x80, 0x88, 0x89
 LARGE = 3 * ORDINARY_MESSAGE_BYTES
 
 
@@ -172,6 +172,19 @@ def test_nothing_is_sent_to_who_has_left_something_behind(app: App, last: bytes)
         runner.run(leave())
     assert failures == []
     assert len(app.messages) == count
+
+
+async def test_a_server_that_ends_leaves_alone_who_is_leaving(app: App) -> None:
+    async with listening(app) as server, Raw.websocket(server.port) as raw:
+        protocol = protocol_of(server)
+        raw.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        app.to_send.put_nowait(bytes(64 * SEND_FRAGMENT_BYTES))
+        await wait_until(lambda: not protocol.writable.is_set())
+        await raw.send(frame(CLOSE))
+        await wait_until(protocol.transport.is_closing)
+        assert protocol in server.protocols
+        protocol.shutdown()
+        await wait_until(lambda: app.ending is not None)
 
 
 async def test_what_a_flood_left_behind_is_not_parsed(app: App) -> None:
