@@ -108,7 +108,7 @@ def _work_rows(storage: models.Storage) -> list[tuple[str, str]]:
     rows = [
         ("commits", f"{commits.commits} of {commits.updates} updates{speed}"),
         ("commit time", _shown_percentiles(commits.duration_ms)),
-        ("of it fsync", _shown_percentiles(commits.fsync_ms)),
+        ("fsync", _shown_percentiles(commits.fsync_ms)),
         (
             "checkpoints",
             f"{checkpoints.published} published, {checkpoints.failed} failed,"

@@ -371,7 +371,7 @@ async def much_is_stored(world: World) -> None:
 @moves(of_storage=changed("sizes.free_bytes"), before=much_is_stored)
 async def what_is_deleted_is_trimmed(world: World) -> None:
     await world.store.delete("doc")
-    while await world.store._trim():
+    while await world.store._parts.trim():
         pass
 
 
@@ -648,7 +648,7 @@ async def a_suspect_is_refused(world: World) -> None:
 @moves(of_storage=changed("trials.processes_died"), before=written)
 async def a_trial_process_is_killed(world: World) -> None:
     trial = asyncio.create_task(world.store.append("doc", suspect_update()))
-    workers = [lane.process.worker for lane in world.store._trials._lanes]
+    workers = [lane.process.worker for lane in world.store._parts.trials._lanes]
     async with deadline():
         # It tells nobody when it begins.
         while not (pids := [each.pid for each in workers if each.pid is not None]):  # noqa: ASYNC110

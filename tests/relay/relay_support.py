@@ -34,7 +34,7 @@ from yjs_store.opening import new_uid, now_ms
 from yjs_store.records import Append, StoredDocument
 
 # Reaching it means that something is stuck, not that the machine is slow.
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 EMPTY_UPDATE = b"\x00\x00"
 EMPTY_STATE_VECTOR = b"\x00"

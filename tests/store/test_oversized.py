@@ -23,6 +23,7 @@ from yjs_store import (
     document,
     fold_process,
     folding,
+    paced_replica,
     retrying,
 )
 from yjs_store.breaker import BreakerState
@@ -556,7 +557,7 @@ async def test_what_is_slow_to_integrate_is_cut_once_more(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """P5: whatever is at the place where it goes, everybody else has a turn soon."""
-    monkeypatch.setattr(document, "SLICE_SLOW_S", -1.0)
+    monkeypatch.setattr(paced_replica, "SLICE_SLOW_S", -1.0)
     update = one_letter_each(ROW_STRUCTS_MAX + 1)
     counts: list[int] = []
     integrate = crdt.Replica.integrate

@@ -156,7 +156,8 @@ async def test_it_is_behind_everybody_and_ends_with_its_parent(trials: TrialProc
     await trials.check(stored())
     pid = trials.worker.pid
     assert pid is not None
-    assert os.getpriority(os.PRIO_PROCESS, pid) >= 10
+    behind = min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
+    assert os.getpriority(os.PRIO_PROCESS, pid) >= behind
     process = trials.worker._process
     assert process is not None
     assert process.stdin is not None
