@@ -91,6 +91,7 @@ class Lives:
                 if not is_more_left:
                     raise Damaged(name, "tombstone", "nothing of its data", "some left by trimming")
                 is_more_left = await self._trim()
+        self._switches.drop(deleted.document_id)
 
     # ---- damaged ----------------------------------------------------------------------------
 
@@ -120,7 +121,9 @@ class Lives:
     async def set_aside(self, planned: SalvagePlan) -> None:
         """See Store.set_aside."""
         await give_up(self._backend, planned, self._clock_ms(), self._committer.run_exclusive)
-        name = planned.remains.sealed_head.head.name
+        former = planned.remains.sealed_head.head
+        name = former.name
+        self._switches.drop(former.document_id)
         await self._begin_anew(name, "it was set aside")
         self._telemetry.note(name, "set aside")
 

@@ -72,6 +72,10 @@ class Switches:
             self._notes[successor_id] = note
             self._apply()
 
+    def drop(self, document_id: int) -> None:
+        """Hear that a document is gone, and what was stored with it (P9)."""
+        self._notes.pop(document_id, None)
+
     def find(self, name: str, document_id: int) -> Switch | None:
         """Return the switch of a document, else that of the store."""
         note = None if document_id == _STORE else self._notes.get(document_id)

@@ -220,3 +220,13 @@ async def test_switches_that_cannot_be_read_stop_no_document_and_are_said(path: 
         (degradation,) = store.degradations()
         assert degradation.document is None
         assert "switches" in degradation.reason
+
+
+async def test_the_switch_of_a_document_that_was_forgotten_is_not_counted(store: Store) -> None:
+    await store.append("n", A)
+    await store.set_read_only("n", "under review", "ann")
+    await store.delete("n")
+    await store.forget("n")
+    assert store.observation.switches.document_count == 0
+    await store.append("n", B)
+    assert read(await store.load("n")) == read(B)
