@@ -179,6 +179,8 @@ class Backend(Reader, Protocol):
     async def delete(self, before: Head, after: SealedHead) -> None:
         """Make ``after``, which has a deletion time, the head; note what there is to trim.
 
+        A switch of the document goes with it: nothing can be written to what is deleted.
+
         Raises:
             WriterSuperseded: the stored head is not ``before``; nothing was changed.
         """

@@ -61,10 +61,14 @@ class Lives:
     async def delete(self, name: str) -> None:
         """See Store.delete."""
         check_name(name)
-        await self._committer.run_exclusive(lambda: self._delete_between_commits(name))
+        async with self._switches.turn:
+            deleted = await self._committer.run_exclusive(
+                lambda: self._delete_between_commits(name)
+            )
+            self._switches.drop(deleted.document_id)
         self._tell_over(name)
 
-    async def _delete_between_commits(self, name: str) -> None:
+    async def _delete_between_commits(self, name: str) -> Head:
         sealed = await self._backend.load_head(name)
         if sealed is None:
             raise DocumentMissing(name)
@@ -74,6 +78,7 @@ class Lives:
         document = await self._opened.find(name)
         if document is not None:
             document.failed(DocumentDeleted(name))
+        return after
 
     async def forget(self, name: str) -> None:
         """See Store.forget."""
@@ -91,7 +96,6 @@ class Lives:
                 if not is_more_left:
                     raise Damaged(name, "tombstone", "nothing of its data", "some left by trimming")
                 is_more_left = await self._trim()
-        self._switches.drop(deleted.document_id)
 
     # ---- damaged ----------------------------------------------------------------------------
 
@@ -110,20 +114,22 @@ class Lives:
     async def salvage(self, planned: SalvagePlan) -> Head:
         """See Store.salvage."""
         now_ms = self._clock_ms()
-        head = await carry_out(
-            self._backend, planned, self._make_uid(), now_ms, self._committer.run_exclusive
-        )
-        self._switches.move(planned.remains.sealed_head.head.document_id, head.document_id)
+        async with self._switches.turn:
+            head = await carry_out(
+                self._backend, planned, self._make_uid(), now_ms, self._committer.run_exclusive
+            )
+            self._switches.move(planned.remains.sealed_head.head.document_id, head.document_id)
         await self._begin_anew(head.name, "it was salvaged")
         self._telemetry.note(head.name, "salvaged", last_seq=head.last_seq)
         return head
 
     async def set_aside(self, planned: SalvagePlan) -> None:
         """See Store.set_aside."""
-        await give_up(self._backend, planned, self._clock_ms(), self._committer.run_exclusive)
         former = planned.remains.sealed_head.head
         name = former.name
-        self._switches.drop(former.document_id)
+        async with self._switches.turn:
+            await give_up(self._backend, planned, self._clock_ms(), self._committer.run_exclusive)
+            self._switches.drop(former.document_id)
         await self._begin_anew(name, "it was set aside")
         self._telemetry.note(name, "set aside")
 

@@ -39,7 +39,8 @@ class Switches:
         self._clock_ms = clock_ms
         self._apply = apply
         self._telemetry = telemetry
-        self._turn = asyncio.Lock()
+        self.turn = asyncio.Lock()
+        """Held by who ends a life until ``drop`` or ``move``, so that nothing is set meanwhile."""
         # As they are stored: what one says is for a document only if it names that document.
         self._notes: dict[int, StoredNote] = {}
         self.unread_because: str | None = None
@@ -51,7 +52,7 @@ class Switches:
         Raises:
             StoreUnavailable: they cannot be read now.
         """
-        async with self._turn:
+        async with self.turn:
             found: dict[int, StoredNote] = {}
             after_id = -1
             try:
@@ -99,7 +100,7 @@ class Switches:
 
     async def set(self, name: str | None, reason: str, by: str) -> Switch:
         """See Store.set_read_only."""
-        async with self._turn:
+        async with self.turn:
             document_id = await self._find_key(name)
             switch = Switch(name, reason[:NOTE_TEXT_MAX], by[:NOTE_TEXT_MAX], self._clock_ms())
             note = seal_switch(switch, document_id)
@@ -112,7 +113,7 @@ class Switches:
 
     async def lift(self, name: str | None) -> Switch | None:
         """See Store.lift_read_only."""
-        async with self._turn:
+        async with self.turn:
             document_id = await self._find_key(name)
             await self._backend.observing.lift_switch(document_id)
             lifted = self._notes.pop(document_id, None)

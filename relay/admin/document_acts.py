@@ -15,7 +15,7 @@ from yjs_store import (
 
 
 def compact(store: ActableStore, name: str) -> Act:
-    """Fold the journal into a snapshot now; a success closes the document's breaker."""
+    """Fold the journal into a snapshot now; the document's breaker is closed first."""
 
     async def look() -> Outcome:
         head = await _living(store, name)

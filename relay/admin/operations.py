@@ -8,7 +8,7 @@ from relay.debug.operations import DOCUMENT, Operation, Parameter
 from relay.limits import ACT_BODY_BYTES_MAX, ACT_REASON_MAX, ADMIN_PAGE_MAX, COMPACTED_AT_ONCE_MAX
 
 DOCUMENT_ACTS: Final = {
-    "compact": "Fold the journal into a snapshot now; a success closes the breaker.",
+    "compact": "Fold the journal into a snapshot now; its breaker is closed first.",
     "load": "Bring it into memory, so that the next client does not wait.",
     "unload": "Drop it from memory after what is unsaved; its clients come back by themselves.",
     "read-only": "Refuse what clients write, until it is lifted.",

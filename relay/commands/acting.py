@@ -39,7 +39,7 @@ def compact(
 ) -> None:
     """Fold the journal of DOCUMENTs into snapshots now. No content changes.
 
-    Circuit breakers of checkpoints that have paused are closed by a success.
+    Circuit breakers of checkpoints that have paused are closed first.
 
     \b
     yjs-relay compact notes/today

@@ -222,11 +222,14 @@ async def test_switches_that_cannot_be_read_stop_no_document_and_are_said(path: 
         assert "switches" in degradation.reason
 
 
-async def test_the_switch_of_a_document_that_was_forgotten_is_not_counted(store: Store) -> None:
+async def test_a_switch_ends_with_the_life_of_its_document(store: Store) -> None:
     await store.append("n", A)
     await store.set_read_only("n", "under review", "ann")
     await store.delete("n")
-    await store.forget("n")
     assert store.observation.switches.document_count == 0
+    assert (await store.observation.document_facts("n")).read_only is None
+    with pytest.raises(DocumentDeleted):
+        await store.set_read_only("n", "under review", "ann")
+    await store.forget("n")
     await store.append("n", B)
     assert read(await store.load("n")) == read(B)

@@ -131,6 +131,7 @@ def delete(storage: MemoryStorage, before: Head, after: SealedHead) -> None:
     for snapshot in storage.snapshots_of(before.document_id):
         snapshot.state = SnapshotState.RETIRED
     storage.trims[before.document_id] = None
+    storage.notes.switches.pop(before.document_id, None)
 
 
 def forget(storage: MemoryStorage, before: Head) -> bool:

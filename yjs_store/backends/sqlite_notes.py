@@ -162,6 +162,11 @@ def set_switch(connection: sqlite3.Connection, epoch: int, note: StoredNote) -> 
 def lift_switch(connection: sqlite3.Connection, epoch: int, document_id: int) -> bool:
     """See ObservingRecords.lift_switch."""
     check_writer(connection, epoch)
+    return remove_switch(connection, document_id)
+
+
+def remove_switch(connection: sqlite3.Connection, document_id: int) -> bool:
+    """Remove the switch of a document, in a transaction that is known to be the writer's."""
     sql = "DELETE FROM switches WHERE document_id = ?"
     return execute_mending(connection, "switches", sql, (document_id,)) == 1
 
@@ -201,7 +206,7 @@ def move_owned(connection: sqlite3.Connection, document_id: int, successor_id: i
         execute_mending(connection, table, sql, (successor_id, document_id))
 
 
-def unless_damaged(connection: sqlite3.Connection, work: Callable[[], None]) -> None:
+def unless_damaged(connection: sqlite3.Connection, work: Callable[[], object]) -> None:
     """Do ``work`` on these tables; where they are damaged, leave everything else of the
     transaction as it is, and say so.
     """

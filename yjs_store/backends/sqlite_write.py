@@ -6,7 +6,7 @@ from typing import Final
 
 from yjs_store.backends.sqlite_epoch import IS_WRITER, stored_epoch, superseded
 from yjs_store.backends.sqlite_mending import execute_mending
-from yjs_store.backends.sqlite_notes import move_owned, unless_damaged
+from yjs_store.backends.sqlite_notes import move_owned, remove_switch, unless_damaged
 from yjs_store.backends.sqlite_read import load_head, name_hash
 from yjs_store.errors import Damaged, WriterSuperseded
 from yjs_store.records import Append, Head, SealedHead
@@ -152,6 +152,7 @@ def delete(connection: sqlite3.Connection, epoch: int, before: Head, after: Seal
         " WHERE id = ? OR (document_id = ? AND state = 'staged')",
         (before.snapshot_id, before.document_id),
     )
+    unless_damaged(connection, lambda: remove_switch(connection, before.document_id))
 
 
 def replace(
