@@ -39,5 +39,6 @@ _KEPT: list[bytes] = []
 
 if __name__ == "__main__":
     Bench._enter = enter  # type: ignore[assignment,method-assign]
-    trial_worker.TRIAL_CPU_S = 1
+    # Well above what is given to the quick: the two bounds are not kept to the same millisecond.
+    trial_worker.TRIAL_CPU_S = 2
     trial_worker.main()
