@@ -51,7 +51,10 @@ async def release(quarantine: Quarantine, number: int) -> Act:
     async def look() -> Outcome:
         if entry is None or (await quarantine.get(number)).data is None:
             raise EntryMissing("there is no such entry, or its bytes were not kept")
-        return Outcome("would_release", _told(entry))
+        # Whether the document takes it now is only known when it is tried.
+        return Outcome(
+            "would_release", {**_told(entry), "refused_because": entry.reason[:ACT_FACTS_TEXT_MAX]}
+        )
 
     async def do() -> Outcome:
         receipt = await quarantine.release(number)

@@ -272,7 +272,8 @@ async def test_a_dry_run_changes_nothing_and_an_act_may_be_repeated(
 
 async def test_a_released_update_is_in_its_document(world: World) -> None:
     await quarantine(world)
-    assert (await world.try_("quarantine/1/release"))["result"] == "would_release"
+    tried = await world.try_("quarantine/1/release")
+    assert (tried["result"], tried["facts"]["refused_because"]) == ("would_release", "why")
     assert (await world.do("quarantine/1/release"))["result"] == "released"
     assert text_of(await world.store.load("doc")) == "kept"
     assert (await world.act("quarantine/1/release")).status_code == 404
