@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from admin_table import HEADERS, TOKEN
+from listening import Raw, listening
 from relay_support import (
     ORIGINS,
     GatedBackend,
@@ -22,6 +23,7 @@ from relay_support import (
     text_update,
     typed,
 )
+from starlette.types import ASGIApp
 
 from relay.admin.performing import INTENT
 from relay.admin_gate import AdminGate
@@ -56,6 +58,7 @@ class World:
     backend: GatedBackend
     store: Store
     hub: Hub
+    app: ASGIApp
     client: httpx.AsyncClient
 
     async def act(self, path: str, **asked: Any) -> httpx.Response:
@@ -146,7 +149,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     app = create_app(hub, store, anonymous_admission(hub), ORIGINS, gate)
     transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://relay") as client:
-        yield World(path, backend, store, hub, client)
+        yield World(path, backend, store, hub, app, client)
     backend.append_error = None
     backend.open_gates()
     await hub.close()
@@ -313,6 +316,33 @@ async def test_all_that_are_due_are_compacted_and_no_others(world: World) -> Non
         head = await world.store.head(name)
         assert head is not None
         assert head.journal_rows == rows
+
+
+async def test_an_act_is_carried_out_though_who_asked_hangs_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish, reached, gate = world.backend._backend.publish, asyncio.Event(), asyncio.Event()
+
+    async def wait_and_publish(*arguments: Any) -> Any:
+        reached.set()
+        await gate.wait()
+        return await publish(*arguments)
+
+    monkeypatch.setattr(world.backend._backend, "publish", wait_and_publish)
+    async with listening(world.app) as server:
+        async with Raw.open(server.port) as raw:
+            credential = f"Authorization: {HEADERS['Authorization']}"
+            await raw.send(
+                "POST /admin/compact-due HTTP/1.1\r\nHost: relay\r\nContent-Length: 0\r\n"
+                f"{credential}\r\n\r\n".encode()
+            )
+            await reached.wait()
+        await server.wait_count(0)
+        gate.set()
+        async with deadline():
+            while (kept := (await world.store.list_audit(limit=1)).acts[0]).result == INTENT:
+                await run_ready_tasks()
+    assert (kept.result, kept.facts["compacted"], kept.facts["intent"]) == ("compacted", 1, 1)
 
 
 async def test_deleting_closes_its_clients_for_good_and_bars_its_name(world: World) -> None:
