@@ -57,8 +57,8 @@ class Content(_Model):
     """What was found of the content when it was last folded or loaded."""
 
     seq: Annotated[int, _said("the row up to which this holds")]
-    clients: Annotated[int, _said("clients known to the state vector")]
-    clocks: Annotated[int, _said("clocks of all clients together")]
+    clients: Annotated[int, _said("clients of whom there is anything, also only what waits")]
+    clocks: Annotated[int, _said("clocks of all clients together, with what waits")]
     deleted_clocks: Annotated[int, _said("of these, deleted")]
     deleted_share: Annotated[float, _said("deleted_clocks of clocks, 0 to 1")]
     pending_bytes: Annotated[int, _said("what waits for predecessors that have not come")]
