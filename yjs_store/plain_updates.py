@@ -8,9 +8,10 @@ nothing; whatever else `inspect` refuses is not in it either, the bounds of numb
 import re
 from typing import Final
 
-# A client of up to 53 bits. All quantifiers are possessive, and no two branches of a choice
-# begin alike: there is nothing to try again, whatever the bytes are.
-_CLIENT: Final = rb"(?:[\x80-\xff]{0,7}+[\x00-\x0f]|[\x80-\xff]{0,6}+[\x10-\x7f])"
+# A client of up to 53 bits, with no byte too many: two are one client when their bytes are alike.
+# All quantifiers are possessive, and no two branches of a choice begin alike for more than eight
+# bytes: there is next to nothing to try again, whatever they are.
+_CLIENT: Final = rb"(?:[\x80-\xff]{1,6}+[\x01-\x7f]|[\x80-\xff]{7}[\x01-\x0f]|[\x00-\x7f])"
 # A clock or a length of up to 28 bits; two of them together stay below UPDATE_CLOCK_MAX.
 _CLOCK: Final = rb"[\x80-\xff]{0,3}+[\x00-\x7f]"
 # A clock that is written with no byte too many, so that of two the larger one is to be seen.

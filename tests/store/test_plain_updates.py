@@ -110,6 +110,33 @@ def test_a_padded_clock_does_not_count_as_larger(padding: int) -> None:
     assert not is_plain(padded)
 
 
+# A number, and with how many bytes too many it is written.
+_padded_clients = st.tuples(st.sampled_from([0, 5, 130, 2**32 - 1]), st.integers(0, 3))
+_padded_clocks = st.tuples(st.sampled_from([0, 1, 130, 20_000]), st.integers(0, 2))
+_ids = st.tuples(_padded_clients, _padded_clocks)
+
+
+@given(_padded_clients, _padded_clocks, _ids, st.none() | _ids)
+def test_what_stands_beside_itself_is_not_plain_however_ids_are_written(
+    client: tuple[int, int], clock: tuple[int, int], left: Any, right: Any
+) -> None:
+    """Field notes 17 and 18: stock Yjs throws on what needs itself, whenever it is opened."""
+    own = b"\x01\x01" + _written(client) + _written(clock)
+    beside = b"".join(map(_written, left + (right or ())))
+    typed = own + (b"\xc4" if right else b"\x84") + beside + b"\x01a\x00"
+    if is_plain(typed):
+        assert inspect(typed) == PLAIN_FINDINGS[10]
+
+
+def _written(padded: tuple[int, int]) -> bytes:
+    return number(padded[0], padding=padded[1])
+
+
+@pytest.mark.parametrize("padded", ["0101050084850007016100", "0101850000840507016100"])
+def test_an_id_of_its_own_in_more_bytes_is_not_taken_for_somebody_elses(padded: str) -> None:
+    assert not is_plain(bytes.fromhex(padded))
+
+
 @given(delivered_histories())
 def test_what_is_plain_in_a_history_passes(history: tuple[list[bytes], list[bytes]]) -> None:
     for plain in filter(is_plain, history[0]):
