@@ -103,7 +103,8 @@ def apply(doc: Doc, update: bytes, *, is_plain: bool = False) -> None:
     except BaseException as error:
         if not _is_panic(error):
             raise
-        raise IntegrationFailed(str(error)) from error
+        # A panic may quote the text that it was at, and this is logged and told.
+        raise IntegrationFailed("the decoder panicked") from error
 
 
 def said_by(doc: Doc, state_vector: bytes) -> bytes:
