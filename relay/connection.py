@@ -175,6 +175,7 @@ class Connection:
         self._note_answered(update)
         if isinstance(error, ReadOnlyNow):
             # As where one may only read: without a word, and it is asked for when that is over.
+            self.charge(1, asyncio.get_running_loop().time())
             return
         if isinstance(error, UpdateRefused) and self.keep_refused is not None:
             self.keep_refused(update, str(error))

@@ -218,7 +218,8 @@ class LiveRoom:
                 # Nearly all are: asked first, and by the cheapest question.
                 if not connection.may_write:
                     # Refused without a word: stock clients have no ear for it, and what they
-                    # show of others and of cursors goes on (field note 25).
+                    # show of others and of cursors goes on (field note 25). It counts (P6).
+                    connection.charge(1, _now_s())
                     continue
                 connection.note_submitted(effect.update)
                 document = self._open_document()

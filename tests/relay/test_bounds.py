@@ -269,6 +269,28 @@ async def test_one_who_only_asks_makes_the_server_rest(
     assert member.connection.must_wait
 
 
+@pytest.mark.parametrize("is_switched", [True, False])
+async def test_who_may_not_write_and_does_so_without_end_rests(
+    hub: Hub, store: Store, is_switched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else one socket of a reader has the event loop for itself."""
+    monkeypatch.setattr(connection_module, "ASKED_BURST", 50)
+    member = await Member.join(hub, "doc")
+    if is_switched:
+        await store.append("doc", text_update("x"))
+        await store.set_read_only("doc", "moving house", "ann")
+    else:
+        member.connection.may_write = False
+    for _ in range(25):
+        member.send_update(text_update("y"))
+    assert not member.connection.must_wait
+    for _ in range(50):
+        member.send_update(text_update("y"))
+    assert member.connection._is_resting
+    assert member.connection.must_wait
+    assert member.connection.ending is None
+
+
 async def test_a_rest_ends_and_nothing_is_lost_by_it(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
