@@ -233,6 +233,9 @@ DEBUG_CONNECTIONS_MAX: Final = 500
 STREAM_CLIENTS_MAX: Final = 32
 STREAM_PACE_S: Final = 1.0
 STREAM_QUIET_S: Final = 10.0
+# Who may watch is asked again after the first at first, and at last after so long, while nobody
+# decides.
+STREAM_UNDECIDED_S: Final = 5.0
 # How long a watcher may take to read one event.
 STREAM_STALLED_S: Final = 10.0
 # For how long a credential that may look is not judged again; ticks take as long.
@@ -287,6 +290,8 @@ assert (
     AWARENESS_CLIENTS_PER_ROOM_MAX + AWARENESS_CLIENTS_PER_CONNECTION_MAX
     <= AWARENESS_CLIENTS_PER_MESSAGE_MAX
 )
+# A watcher hears as often as ever, though a hook is waited for each time.
+assert STREAM_UNDECIDED_S + HOOK_TIMEOUT_S <= STREAM_QUIET_S
 assert HOOK_TIMEOUT_S + 2 * TICK_S < ASK_AGAIN_AHEAD_S
 assert ASK_AGAIN_CONCURRENT_MAX + 2 * ASKING_PER_NETWORK_MAX <= HOOK_CONCURRENT_MAX
 assert ASKING_PER_NETWORK_MAX < ASKING_WAITING_PER_NETWORK_MAX < HOOK_WAITING_MAX

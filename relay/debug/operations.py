@@ -115,7 +115,8 @@ OPERATIONS: Final = (
         f"Server-sent events, at most one in {STREAM_PACE_S:g} s: `storage` with what"
         " `/debug/storage` answers or, with `document`, `document` with what its route answers, and"
         " `gone` when there is none; `busy` and `unavailable` when there was no answer this time;"
-        " `refused` at the end, when the credential does not count any more.",
+        " `undecided`, and nothing else, while nobody decides whether the credential still counts;"
+        " `refused` at the end, when it does not count any more.",
         None,
         (Parameter("document", "Watch this one instead of the store.", _NAME),),
         content_types=("text/event-stream",),

@@ -9,11 +9,11 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 
-from relay.auth.grants import AdmissionRefused
+from relay.auth.grants import AdmissionRefused, DeciderUnavailable, TooManyAsking
 from relay.debug.looking import Looker, NoDocument
 from relay.debug.sharing import TooManyLooks
 from relay.endings import ending_for
-from relay.limits import STREAM_CLIENTS_MAX, STREAM_PACE_S, STREAM_QUIET_S
+from relay.limits import STREAM_CLIENTS_MAX, STREAM_PACE_S, STREAM_QUIET_S, STREAM_UNDECIDED_S
 from yjs_store import StoreError
 
 # Event and data; the identity changes with what it is of.
@@ -68,16 +68,25 @@ class Watchers:
         """Give an event now and then, at most one a second, until ``check`` refuses or it is over.
 
         Without a change there is one every STREAM_QUIET_S, since ages go on. An error of storage
-        is an event, too: who watches wants to see that above all.
+        is an event, too: who watches wants to see that above all. While nobody decides whether
+        they still may, they are told that and nothing else, and ``check`` is asked ever less often.
         """
         told: Hashable = None
         told_s = 0.0
+        undecided_s = STREAM_PACE_S
         while not self._over.is_set():
             try:
                 await check()
+            except (DeciderUnavailable, TooManyAsking) as refusal:
+                yield "undecided", _text(str(refusal))
+                await self._sleep(undecided_s)
+                undecided_s = min(2 * undecided_s, STREAM_UNDECIDED_S)
+                told = None  # What they have is older than they know, by then.
+                continue
             except AdmissionRefused as refusal:
                 yield "refused", _text(str(refusal))
                 return
+            undecided_s = STREAM_PACE_S
             version = self._looker.version
             if told is None or version != told or self._clock_s() - told_s >= STREAM_QUIET_S:
                 told, told_s = version, self._clock_s()

@@ -9,14 +9,21 @@ from relay_support import deadline, run_ready_tasks
 from starlette.types import Message
 
 from relay.auth.anonymous import Anonymous
-from relay.auth.grants import Unauthorized
+from relay.auth.grants import (
+    AdmissionRefused,
+    BadRequest,
+    DeciderUnavailable,
+    Forbidden,
+    TooManyAsking,
+    Unauthorized,
+)
 from relay.config import Settings
 from relay.debug.gate import ObserverGate
 from relay.debug.looking import Looker
 from relay.debug.setup import DebugEndpoint, make_debug_endpoint
 from relay.debug.stream import Event, TooManyWatchers, Watchers
 from relay.hub import Hub
-from relay.limits import STREAM_CLIENTS_MAX, STREAM_PACE_S, STREAM_QUIET_S
+from relay.limits import STREAM_CLIENTS_MAX, STREAM_PACE_S, STREAM_QUIET_S, STREAM_UNDECIDED_S
 from yjs_store import StoreFailing
 
 
@@ -40,12 +47,12 @@ class Watch:
     """Watchers on that clock, as the answers that they share are."""
 
     def __init__(self, looker: Looker, clock: Clock) -> None:
-        self.is_allowed = True
+        self.refusal: AdmissionRefused | None = None
         self.watchers = Watchers(looker, clock, clock.sleep)
 
     async def _check(self) -> None:
-        if not self.is_allowed:
-            raise Unauthorized("the session has expired")
+        if self.refusal is not None:
+            raise self.refusal
 
     def watch(self, document: str | None = None) -> AsyncIterator[Event]:
         return self.watchers.watch(document, self._check)
@@ -147,13 +154,53 @@ async def test_an_error_of_storage_is_told_and_the_stream_goes_on(
     assert (await next_event(events))[0] == "storage"
 
 
-async def test_it_ends_when_the_credential_does_not_count_any_more(watch: Watch) -> None:
+@pytest.mark.parametrize("kind", [BadRequest, Unauthorized, Forbidden])
+async def test_it_ends_when_the_credential_does_not_count_any_more(
+    kind: type[AdmissionRefused], watch: Watch
+) -> None:
     events = watch.watch()
     await next_event(events)
-    watch.is_allowed = False
+    watch.refusal = kind("the session has expired")
     assert await next_event(events) == ("refused", b'{"message": "the session has expired"}')
     with pytest.raises(StopAsyncIteration):
         await next_event(events)
+
+
+@pytest.mark.parametrize("kind", [DeciderUnavailable, TooManyAsking])
+async def test_while_nobody_decides_there_are_no_facts_and_no_end(
+    kind: type[AdmissionRefused], watch: Watch, observation: FakeObservation, clock: Clock
+) -> None:
+    events = watch.watch()
+    await next_event(events)
+    looks = list(observation.looks)
+    watch.refusal = kind("nobody answers")
+    for _ in range(6):
+        observation.version += 1
+        assert await next_event(events) == ("undecided", b'{"message": "nobody answers"}')
+    assert observation.looks == looks
+    # Who decides is in trouble: it is asked ever less often.
+    assert clock.pauses_s[1:] == [1.0, 2.0, 4.0, STREAM_UNDECIDED_S, STREAM_UNDECIDED_S]
+    watch.refusal = None
+    observation.version += 1
+    assert (await next_event(events))[0] == "storage"
+
+
+async def test_once_it_is_decided_all_is_told_though_nothing_has_changed(watch: Watch) -> None:
+    events = watch.watch()
+    await next_event(events)
+    for _ in range(2):
+        watch.refusal = DeciderUnavailable("nobody answers")
+        assert (await next_event(events))[0] == "undecided"
+        watch.refusal = None
+        assert (await next_event(events))[0] == "storage"
+
+
+async def test_who_was_undecided_on_may_be_refused(watch: Watch) -> None:
+    events = watch.watch()
+    watch.refusal = DeciderUnavailable("nobody answers")
+    assert (await next_event(events))[0] == "undecided"
+    watch.refusal = Unauthorized("the session has expired")
+    assert (await next_event(events))[0] == "refused"
 
 
 async def test_it_ends_with_the_server_without_waiting_for_the_next_event(
