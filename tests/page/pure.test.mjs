@@ -457,6 +457,13 @@ test("the summary counts and a chart has words", () => {
   );
 });
 
+test("only who decides, when they do not, leaves it undecided who may look", () => {
+  assert.ok(verdict.isUndecided({ status: 503, word: "unavailable" }));
+  assert.ok(verdict.isUndecided({ status: 429, word: "too_many" }));
+  for (const word of ["storage", "busy", null]) assert.ok(!verdict.isUndecided({ status: 503, word }));
+  assert.ok(!verdict.isUndecided({ status: 401, word: "unauthorized" }));
+});
+
 // ---- acts ----------------------------------------------------------------------------------
 
 const ids = (list) => list.map((act) => act.id);

@@ -42,6 +42,7 @@ class Serving:
         self.world = world
         self.url = ""
         self.is_reachable = True
+        self.is_undecided = False
         self.tells_both = True
         self._listeners: list[asyncio.Queue[str | None]] = []
 
@@ -88,6 +89,8 @@ class Serving:
             is_let_in = self.world.is_open and given is None and method == "GET"
             if token is not None and not is_let_in and given != f"Bearer {token}":
                 return _refusal(401, "the token is not valid")
+            if self.is_undecided:
+                return _refusal(503, "nobody answers", "unavailable")
             if not self.is_reachable:
                 return _refusal(503, "not now")
             return await handler(request)  # type: ignore[operator]
@@ -198,8 +201,8 @@ def _json(model: object) -> Response:
     return Response(model.model_dump_json(), media_type="application/json")  # type: ignore[attr-defined]
 
 
-def _refusal(status: int, message: str) -> Response:
-    return JSONResponse({"error": "refused", "message": message}, status)
+def _refusal(status: int, message: str, word: str = "refused") -> Response:
+    return JSONResponse({"error": word, "message": message}, status)
 
 
 @asynccontextmanager

@@ -60,6 +60,45 @@ async def test_a_token_that_has_ended_is_asked_for_again(looking: Looking) -> No
     await expect(page.locator("main")).not_to_contain_text("notes/")
 
 
+async def look_with_token(looking: Looking) -> None:
+    looking.world.token = TOKEN
+    await looking.go()
+    await looking.page.get_by_label("Token of an administrator").fill(TOKEN)
+    await looking.page.get_by_role("button", name="Look").click()
+    await looking.follow()
+
+
+async def test_a_token_is_kept_while_nobody_decides_what_it_is_worth(looking: Looking) -> None:
+    await look_with_token(looking)
+    page = looking.page
+    undecided = page.locator(".because", has_text="until it is decided whether you may look")
+    looking.served.say("undecided", {"message": "nobody answers"})
+    await expect(undecided).to_contain_text("nobody answers.")
+    await expect(page.locator("#announcer")).to_have_text("Nobody decides whether you may look.")
+    await expect(page.get_by_role("button", name="Forget token")).to_be_visible()
+    looking.served.tick()
+    await expect(undecided).to_have_count(0)
+    looking.served.is_undecided = True
+    await page.reload()  # it is asked for anew who looks
+    await expect(undecided).to_contain_text("nobody answers.")
+    await expect(page.locator("#token")).to_have_count(0)
+    looking.served.is_undecided = False
+    await expect(page.locator("h1")).to_have_text("All is well.")
+    await expect(undecided).to_have_count(0)
+    await expect(page.get_by_role("button", name="Forget token")).to_be_visible()
+
+
+async def test_without_a_stream_it_is_said_that_nobody_decides(looking: Looking) -> None:
+    looking.world.has_stream = False
+    await looking.go()
+    await expect(looking.page.locator(".pulse")).to_have_text("polling")
+    looking.served.is_undecided = True
+    undecided = looking.page.locator(".because")
+    await expect(undecided).to_contain_text("nobody answers.")
+    looking.served.is_undecided = False
+    await expect(undecided).to_have_count(0, timeout=20_000)
+
+
 # ---- keyboard and screen readers --------------------------------------------------------------
 
 

@@ -7,11 +7,15 @@ import { listQuery } from "./pure/route.mjs";
 const TOKEN = "yjs-relay-token";
 const PAGE_ROWS = 50;
 
-/** The server said no, or nothing: `status` is 0 when it was not reached. */
+/**
+ * The server said no, or nothing: `status` is 0 when it was not reached; `word` is its word for
+ * programs, null where the answer is not one of its own.
+ */
 export class Refused extends Error {
-  constructor(status, message) {
+  constructor(status, message, word = null) {
     super(message);
     this.status = status;
+    this.word = word;
   }
 }
 
@@ -94,14 +98,16 @@ async function answered(path, options) {
     if (error.name === "AbortError") throw error;
     throw new Refused(0, "the server cannot be reached");
   }
-  if (!response.ok) throw new Refused(response.status, await reasonOf(response));
+  if (!response.ok) throw await refusalOf(response);
   return response;
 }
 
-async function reasonOf(response) {
+async function refusalOf(response) {
+  const { status } = response;
   try {
-    return String((await response.json()).message);
+    const { message, error } = await response.json();
+    return new Refused(status, String(message), String(error));
   } catch {
-    return `the server answered ${response.status}`; // not one of its own refusals
+    return new Refused(status, `the server answered ${status}`); // not one of its own refusals
   }
 }

@@ -32,6 +32,9 @@ export class Asking {
     if (event === "document" && data !== null) this.#takeDocument(data);
     if (event === "gone") state.document = { ...state.document, error: "it is no longer there" };
     state.unreadable = event === "unavailable" ? data.message : null;
+    const isNews = event === "undecided" && state.undecided === null;
+    if (isNews) this.#announce("Nobody decides whether you may look.");
+    state.undecided = event === "undecided" ? data.message : null;
     return this.#draw();
   }
 

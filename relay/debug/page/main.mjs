@@ -8,11 +8,13 @@ import { settle } from "./dom.mjs";
 import { EMPTY_HISTORY } from "./pure/history.mjs";
 import { visibleText } from "./pure/names.mjs";
 import { hrefOf, parseRoute } from "./pure/route.mjs";
+import { isUndecided } from "./pure/verdict.mjs";
 
 import { Stream } from "./stream.mjs";
 import { documentPage } from "./views/document.mjs";
 import { documentsPage } from "./views/documents.mjs";
 import { bar, loginPage, lostPage } from "./views/frame.mjs";
+import { undecided } from "./views/parts.mjs";
 import { storePage } from "./views/store.mjs";
 
 const LIST_EVERY_MS = 3_000;
@@ -36,6 +38,7 @@ const state = {
   heardMs: null, // of anything
   toldMs: 0, // of the store as a whole
   unreadable: null, // why the server could not look, when it could not
+  undecided: null, // why nobody says whether the reader may look, when nobody does
   skewMs: 0, // the server's clock less ours
   nowMs: Date.now(), // on the server's clock, for what it dates
   localMs: Date.now(),
@@ -121,11 +124,13 @@ async function start() {
     state.me = await askMe();
   } catch (error) {
     if (error.status === 401 || error.status === 403) return refused(error);
-    // The server is not there: the stream will say when it is.
+    // The server is not there, or nobody decides: it is asked again.
     setTimeout(start, LIST_EVERY_MS);
-    state.how = "lost";
+    if (isUndecided(error)) asking.hear("undecided", error);
+    else state.how = "lost";
     return draw();
   }
+  state.undecided = null;
   state.hasToken = token.get() !== null;
   state.isOpen ||= !state.hasToken;
   state.isAsking = false;
@@ -211,13 +216,12 @@ function drawNow() {
   state.localMs = Date.now();
   state.nowMs = state.localMs + state.skewMs;
   settle(header, bar(state, commands));
-  settle(main, page());
+  settle(main, state.isAsking ? loginPage(state, commands) : [undecided(state), page()]);
   main.dataset.view = state.isAsking ? "login" : state.route.view;
   document.title = titleOf();
 }
 
 function page() {
-  if (state.isAsking) return loginPage(state, commands);
   const { view } = state.route;
   if (view === "documents") return documentsPage(state, commands);
   if (view === "document") return documentPage(state, commands);

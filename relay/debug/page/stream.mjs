@@ -2,6 +2,7 @@
 
 import { headers, askStorage, askDocument } from "./api.mjs";
 import { EventParser, pauseAfter } from "./pure/sse.mjs";
+import { isUndecided } from "./pure/verdict.mjs";
 
 const POLL_MS = 3_000;
 // A stream says something every 10 s at least; one that does not is dead without a word.
@@ -86,7 +87,8 @@ export class Stream {
       if (signal.aborted) return;
       if (error.status === 401 || error.status === 403) return this.#refuse(error);
       // A document that is gone (404) is the view's to tell; it asks for itself.
-      if (error.status !== 404) this.#note("lost");
+      if (isUndecided(error)) this.#hear("undecided", error);
+      else if (error.status !== 404) this.#note("lost");
     }
     await pause(pause_ms, signal);
   }

@@ -47,6 +47,11 @@ export function storeVerdict(storage, heardMs, localMs) {
   return { level, headline };
 }
 
+/** Whether an error of asking means that nobody has decided yet who may look: {status, word}. */
+export function isUndecided({ status, word }) {
+  return (status === 503 && word === "unavailable") || (status === 429 && word === "too_many");
+}
+
 /** What the store holds and does, in one or two sentences. */
 export function storeSummary({ sizes, process, sessions }) {
   const held = `${counted(sizes.documents, "document")} on this disk, ${count(process.open_documents)} of them in memory.`;

@@ -51,6 +51,18 @@ export function unreadable({ unreadable: why }) {
   );
 }
 
+/** That nobody decides whether the reader may look, while that is so. */
+export function undecided({ undecided: why }) {
+  if (why === null) return null;
+  return h(
+    "p",
+    { class: "because", "data-level": "degraded", "data-key": "undecided" },
+    "The server tells nothing new until it is decided whether you may look: ",
+    said(why),
+    ".",
+  );
+}
+
 /** Terms and what they are: pairs [term, value]; a null pair is left out. */
 export function facts(pairs) {
   return h(
