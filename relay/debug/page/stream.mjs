@@ -5,15 +5,19 @@ import { EventParser, pauseAfter } from "./pure/sse.mjs";
 import { isUndecided } from "./pure/verdict.mjs";
 
 const POLL_MS = 3_000;
+// A proxy may let a stream through and keep what it says to itself; the first word comes at once.
+const FIRST_WORD_MS = 3_000;
 // A stream says something every 10 s at least; one that does not is dead without a word.
 const SILENT_MS = 25_000;
 
 /**
  * Follow the store, and one document if it is named, until stopped. `hear(event, data)` gets
  * what came by its name; `note(how)` gets "live", "polling" or "lost"; `refuse(error)` ends it.
+ * Attempts at a stream are ever rarer; polls are not.
  */
 export class Stream {
   #stop = new AbortController();
+  #polling = null; // ends the polls, while there are any
   #hear;
   #note;
   #refuse;
@@ -32,17 +36,27 @@ export class Stream {
   }
 
   async #follow() {
+    const { signal } = this.#stop;
     let failures = 0;
-    while (!this.#stop.signal.aborted) {
+    while (!signal.aborted) {
+      const late = setTimeout(() => this.#poll(), FIRST_WORD_MS);
       try {
-        await this.#read(() => (failures = 0));
+        await this.#read(() => {
+          failures = 0;
+          clearTimeout(late);
+          this.#polling?.abort();
+          this.#polling = null;
+        });
       } catch (error) {
-        if (this.#stop.signal.aborted) return;
+        if (signal.aborted) return;
         if (error.status === 401 || error.status === 403) return this.#refuse(error);
+      } finally {
+        clearTimeout(late);
       }
-      if (this.#stop.signal.aborted) return;
+      if (signal.aborted) return;
       // A proxy may not let streams through, while ordinary requests work.
-      await this.#poll(Math.max(pauseAfter(failures), failures > 1 ? POLL_MS : 0));
+      this.#poll();
+      await pause(pauseAfter(failures), signal);
       failures += 1;
     }
   }
@@ -76,13 +90,24 @@ export class Stream {
     }
   }
 
-  async #poll(pause_ms) {
-    const { signal } = this.#stop;
+  /** Ask now and then until a stream speaks; whoever polls already goes on. */
+  async #poll() {
+    if (this.#polling !== null) return;
+    const own = (this.#polling = new AbortController());
+    const signal = AbortSignal.any([this.#stop.signal, own.signal]);
+    while (!signal.aborted) {
+      await this.#ask(signal);
+      await pause(POLL_MS, signal);
+    }
+  }
+
+  async #ask(signal) {
+    // What comes after the stream has spoken is older than what that said.
+    const hear = (event, data) => signal.aborted || this.#hear(event, data);
     try {
-      this.#hear("storage", await askStorage(signal));
-      if (this.#document !== null)
-        this.#hear("document", await askDocument(this.#document, signal));
-      this.#note("polling");
+      hear("storage", await askStorage(signal));
+      if (this.#document !== null) hear("document", await askDocument(this.#document, signal));
+      if (!signal.aborted) this.#note("polling");
     } catch (error) {
       if (signal.aborted) return;
       if (error.status === 401 || error.status === 403) return this.#refuse(error);
@@ -90,7 +115,6 @@ export class Stream {
       if (isUndecided(error)) this.#hear("undecided", error);
       else if (error.status !== 404) this.#note("lost");
     }
-    await pause(pause_ms, signal);
   }
 }
 
