@@ -60,6 +60,25 @@ async def test_a_token_that_has_ended_is_asked_for_again(looking: Looking) -> No
     await expect(page.locator("main")).not_to_contain_text("notes/")
 
 
+async def test_a_browser_that_blocks_site_data_keeps_the_token_for_the_page(
+    looking: Looking,
+) -> None:
+    looking.world.token = TOKEN
+    page = looking.page
+    for storage in ("sessionStorage", "localStorage"):
+        await page.add_init_script(
+            f"Object.defineProperty(window, {storage!r}, {{ get() {{"
+            " throw new DOMException('site data is blocked', 'SecurityError') } })"
+        )
+    await looking.go("#/documents")
+    await page.get_by_label("Token of an administrator").fill(TOKEN)
+    await page.get_by_role("button", name="Look").click()
+    await expect(page.locator(".documents tbody tr").first).to_be_visible()
+    await looking.follow()
+    await page.get_by_role("button", name="Forget token").click()
+    await expect(page.get_by_label("Token of an administrator")).to_be_visible()
+
+
 async def look_with_token(looking: Looking) -> None:
     looking.world.token = TOKEN
     await looking.go()

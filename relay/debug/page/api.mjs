@@ -19,12 +19,31 @@ export class Refused extends Error {
   }
 }
 
+// A browser that blocks the data of sites throws at each touch: then it holds until the page is left.
+let held = null;
+
 /** The token that the reader has given; sessionStorage forgets it with the tab. */
 export const token = {
-  get: () => sessionStorage.getItem(TOKEN),
-  set: (text) => sessionStorage.setItem(TOKEN, text),
-  forget: () => sessionStorage.removeItem(TOKEN),
+  get() {
+    return stored((storage) => storage.getItem(TOKEN)) ?? held;
+  },
+  set(text) {
+    held = text;
+    stored((storage) => storage.setItem(TOKEN, text));
+  },
+  forget() {
+    held = null;
+    stored((storage) => storage.removeItem(TOKEN));
+  },
 };
+
+function stored(use) {
+  try {
+    return use(sessionStorage);
+  } catch {
+    return null;
+  }
+}
 
 /** What every request carries; a token never stands in an address. */
 export function headers() {
