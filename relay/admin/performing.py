@@ -61,7 +61,7 @@ class Unrecorded(StoreError):
 
     def __init__(self, number: int, outcome: Outcome) -> None:
         super().__init__(
-            f"it was done ({outcome.result}), and the result could not be kept: act {number}"
+            f"it was done ({outcome.result}), but the result could not be kept: act {number}"
         )
         self.number = number
         self.outcome = outcome

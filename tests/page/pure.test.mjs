@@ -528,3 +528,21 @@ test("a preview says what would come, or that nothing would", () => {
   assert.match(acts.resultSays(act, { result: "compacted" }), /: compacted\.$/);
   assert.match(acts.resultSays(act, { result: "noop" }), /nothing to do/);
 });
+
+test("what failed is said to be refused only when it was", () => {
+  const says = (status, word, isTrial = false) =>
+    acts.failureSays({ status, word, message: "so it is" }, isTrial);
+  for (const status of [400, 403, 404, 409, 422, 429, 507]) {
+    assert.equal(says(status, "some"), "It was refused: so it is.");
+    assert.equal(says(status, null, true), "It was refused: so it is.");
+  }
+  assert.equal(says(503, "storage"), "So it is.");
+  assert.equal(says(503, "storage", true), "So it is.");
+  assert.equal(says(500, "unrecorded"), "So it is.");
+  // Nothing tells whether the server was asked before a proxy or the network gave up.
+  const unknown = /^It is not known whether it was done: look at the audit\. So it is\.$/;
+  for (const status of [0, 500, 502, 503, 504, undefined]) {
+    assert.match(says(status, null), unknown);
+    assert.equal(says(status, null, true), "What it would do is not known: so it is.");
+  }
+});

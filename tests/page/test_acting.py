@@ -4,12 +4,14 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from .conftest import Looking
 from .world import NOW_MS, session
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+UNKNOWN = "It is not known whether it was done: look at the audit."
 
 
 @pytest.fixture
@@ -148,7 +150,38 @@ async def test_a_refusal_is_told_and_nothing_can_be_confirmed(looking: Looking, 
     page = await open_document(looking, name)
     looking.served.is_reachable = False
     await page.get_by_role("button", name="Compact").click()
-    await expect(page.locator(".preview")).to_contain_text("It was refused: not now.")
+    await expect(page.locator(".preview")).to_contain_text("Not now.")
+    await expect(page.locator("#act-confirm")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("status", "word", "message", "says"),
+    [
+        (409, "not_sensible", "it would do harm", "It was refused: it would do harm."),
+        (503, "storage", "nothing was done: full", "Nothing was done: full."),
+        (500, "unrecorded", "it was done (ok), but not kept", "It was done (ok), but not kept."),
+        (502, None, "", f"{UNKNOWN} The server answered 502."),
+        (0, None, "", f"{UNKNOWN} The server cannot be reached."),
+    ],
+    ids=["refused", "storage", "unrecorded", "proxy", "lost"],
+)
+async def test_what_failed_is_said_to_be_refused_only_when_it_was(
+    looking: Looking, name: str, status: int, word: str | None, message: str, says: str
+) -> None:
+    async def fail(route: Route) -> None:
+        if status == 0:
+            await route.abort()
+        elif word is None:
+            await route.fulfill(status=status, body="<h1>Bad gateway</h1>")
+        else:
+            await route.fulfill(status=status, json={"error": word, "message": message})
+
+    page = await open_document(looking, name)
+    await page.route("**/compact", fail)  # a dry run has a query
+    await page.get_by_role("button", name="Compact").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("button", name="Compact").click()
+    await expect(page.locator(".preview")).to_have_text(says)
     await expect(page.locator("#act-confirm")).to_have_count(0)
 
 

@@ -2,6 +2,7 @@
 
 import { act as ask } from "./api.mjs";
 import { settle } from "./dom.mjs";
+import { failureSays } from "./pure/acts.mjs";
 import { actDialog } from "./views/dialog.mjs";
 
 /** One act at a time. `done()` is told after each that was tried; `refused(error)` of a 401. */
@@ -63,7 +64,7 @@ export class Acting {
         this.#refused(error);
         return;
       }
-      proposal.error = error.message;
+      proposal.error = failureSays(error, proposal.preview === null);
     }
     proposal.isBusy = false;
     // Who has closed it meanwhile does not get it back.

@@ -1,5 +1,6 @@
 // What an operator may do, and how each act is put to them before it is done. Pure.
 
+import { sentence } from "./format.mjs";
 import { asSegment, visibleText } from "./names.mjs";
 
 /** How many sessions and refused updates of a document the page asks for, and acts on. */
@@ -172,4 +173,16 @@ export function resultSays(act, answer) {
   const what = String(answer.result ?? "done").replaceAll("_", " ");
   if (answer.result === "noop") return `${act.title}: there was nothing to do.`;
   return `${act.title}: ${what}.`;
+}
+
+/**
+ * What an error of an act says of the act: {status, word, message}. `isTrial` of a dry run, of
+ * which it is known that it does nothing.
+ */
+export function failureSays({ status, word = null, message }, isTrial) {
+  if ((status >= 400 && status < 500) || status === 507) return `It was refused: ${message}.`;
+  // These are the server's own sentences; a proxy's answer may come after the server was asked.
+  if (word === "unrecorded" || (status === 503 && word !== null)) return sentence(message);
+  if (isTrial) return `What it would do is not known: ${message}.`;
+  return `It is not known whether it was done: look at the audit. ${sentence(message)}`;
 }

@@ -6,7 +6,7 @@ import { previewSays, resultSays } from "../pure/acts.mjs";
 import { isTyped } from "../pure/names.mjs";
 import { facts, nameOf, said } from "./parts.mjs";
 
-/** `proposal` is {act, preview, answer, error, typed, reason, isBusy}. */
+/** `proposal` is {act, preview, answer, error, typed, reason, isBusy}; `error` is a sentence. */
 export function actDialog(proposal, commands) {
   const { act } = proposal;
   const content = proposal.answer === null ? asking(proposal, commands) : done(proposal, commands);
@@ -38,7 +38,7 @@ function asking(proposal, commands) {
     { onsubmit: submit },
     h("p", null, act.says),
     error !== null
-      ? box("failing", `It was refused: ${error}.`)
+      ? box("failing", error)
       : preview === null
         ? h("p", { class: "note" }, "Looking what it would do…")
         : box(
