@@ -11,5 +11,5 @@ class ExitCode(enum.IntEnum):
     """A negative answer: something is damaged, not there, refused, or was not done."""
     USAGE = 2
     UNREACHABLE = 3
-    """The store cannot be opened or read, or the server cannot be reached."""
+    """The store cannot be opened or read, or the server cannot be reached, or gave no answer."""
     INTERRUPTED = 130

@@ -14,6 +14,17 @@ from relay.terminal import printable
 
 # To connect, and between two pieces of an answer: folding a large document takes a while.
 _TIMEOUT: Final = httpx.Timeout(10.0, read=330.0)
+# What fails before anything of a request has left this computer.
+_UNSENT: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.InvalidURL,
+    httpx.LocalProtocolError,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    ValueError,
+)
 _SCHEMES: Final = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
 
 
@@ -37,14 +48,21 @@ class Refused(click.ClickException):
 class Server:
     """A running server by its URL. Redirects and proxies of the environment are not followed."""
 
-    def __init__(self, url: str, token: str | None, *, verify: bool = True) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        *,
+        verify: bool = True,
+        timeout: httpx.Timeout = _TIMEOUT,
+    ) -> None:
         """Raise UsageError when the URL is none."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self.url = base_url(url)
         self._client = httpx.Client(
             base_url=self.url,
             headers=headers,
-            timeout=_TIMEOUT,
+            timeout=timeout,
             trust_env=False,
             verify=verify,
         )
@@ -67,7 +85,9 @@ class Server:
         """Have something done; return what came of it.
 
         Raises:
-            Unreachable, Refused: as ``get``.
+            Unreachable: there is no answer. Unless nothing was sent, or ``dry_run`` was asked for,
+                it may have been done all the same; the message says so.
+            Refused: as ``get``.
         """
         return self._ask("POST", path, asked)
 
@@ -95,7 +115,11 @@ class Server:
         response = self._send(method, path, asked)
         if response.is_success:
             return self._content(response)
-        raise _no(response, self.url, path)
+        refusal = _no(response, self.url, path)
+        # Without a word of a relay's, it is of a proxy that may have asked one, or of a defect.
+        if response.status_code >= 500 and not refusal.word and _may_act(method, asked):
+            raise _unknown(refusal.message)
+        raise refusal
 
     def _send(
         self, method: str, path: str, asked: Mapping[str, str | int | None]
@@ -105,6 +129,8 @@ class Server:
             return self._client.request(method, path, params=given)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             why = printable(str(error)) or type(error).__name__
+            if _may_act(method, asked) and not isinstance(error, _UNSENT):
+                raise _unknown(f"{printable(self.url)} gave no answer: {why}") from error
             raise Unreachable(f"cannot reach {printable(self.url)}: {why}") from error
 
     def _content(self, response: httpx.Response) -> dict[str, Any]:
@@ -115,6 +141,14 @@ class Server:
         if not isinstance(content, dict):
             raise Unreachable(f"{printable(self.url)} is no yjs-relay: it answers with no JSON")
         return content
+
+
+def _may_act(method: str, asked: Mapping[str, str | int | None]) -> bool:
+    return method == "POST" and not asked.get("dry_run")
+
+
+def _unknown(why: str) -> Unreachable:
+    return Unreachable(f"{why}; it is not known whether it was done: look at the audit")
 
 
 def base_url(url: str) -> str:
