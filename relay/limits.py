@@ -212,15 +212,23 @@ COMPACTED_AT_ONCE_MAX: Final = 1000
 BROADCAST_MEASURED_S: Final = 0.01
 # How old an answer of the debug endpoint may be: everybody who asks meanwhile shares it.
 DEBUG_SHARED_S: Final = 0.25
-# What of the time goes into making them, and what may be saved up. While that is spent, the last
-# answer is given again up to the second age; then whoever asks waits, and nobody else.
+# What of the time goes into making them: of the store as a whole, its metrics among it, and of
+# documents. Each has a share of its own, so whoever looks at many documents keeps nobody from
+# seeing how the store is.
 DEBUG_SHARE: Final = 0.01
+DEBUG_STORE_SHARE: Final = 0.005
+DEBUG_DOCUMENTS_SHARE: Final = 0.005
+# What of each share may be saved up. While that is spent, the last answer is given again up to the
+# second age; then whoever asks waits for their turn, and nobody else.
 DEBUG_BURST_S: Final = 0.05
 DEBUG_STALE_S: Final = 2.0
-# What reading for one answer is taken to cost beside that, in the reader's thread and on the way
-# there. An answer takes 0.4 to 2 ms in all, so this is on the safe side: some four a second are
-# made for those who poll, and twenty at once for a person.
+# What reading for one answer is taken to cost at least, in the reader's thread and on the way
+# there. An answer takes 0.4 to 2 ms in all, so this is on the safe side: some two a second of each
+# kind are made for those who poll, and twenty at once for a person.
 DEBUG_READING_S: Final = 0.0025
+# And at most: a lock or a busy event loop that is waited for is no work, and to rest a hundred
+# times as long would make metrics come too late just when they are needed.
+DEBUG_READING_CHARGED_S_MAX: Final = 0.01
 # Different answers that are kept, and that are under way: each waits for the reader or its turn.
 DEBUG_ANSWERS_MAX: Final = 256
 DEBUG_WAITING_MAX: Final = 64
@@ -298,4 +306,8 @@ assert ASKING_PER_NETWORK_MAX < ASKING_WAITING_PER_NETWORK_MAX < HOOK_WAITING_MA
 assert TICKET_TTL_S <= SESSION_TTL_S
 # A character outside the BMP is escaped with 12.
 assert 12 * ACT_REASON_MAX + 100 <= ACT_BODY_BYTES_MAX <= REQUEST_BODY_BYTES_MAX
+assert DEBUG_STORE_SHARE + DEBUG_DOCUMENTS_SHARE <= DEBUG_SHARE
+# After one answer, the next of its kind waits no longer than an old one may be given, and so a
+# scrape in the middle of other looks at the store is answered within its usual 10 s.
+assert DEBUG_READING_CHARGED_S_MAX / DEBUG_STORE_SHARE <= DEBUG_STALE_S
 assert SIGN_OF_LIFE_S + 2 * TICK_S < AWARENESS_TIMEOUT_S

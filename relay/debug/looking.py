@@ -54,7 +54,8 @@ class Looker:
         process: ThisProcess,
         configuration: Shown,
         clock_ms: Callable[[], int],
-        shared: SharedAnswers,
+        of_store: SharedAnswers,
+        of_documents: SharedAnswers,
     ) -> None:
         self._observation = observation
         self._troubles = troubles
@@ -62,7 +63,8 @@ class Looker:
         self._process = process
         self._configuration = configuration
         self._clock_ms = clock_ms
-        self._shared = shared
+        self._of_store = of_store
+        self._of_documents = of_documents
         self._meter = RateMeter()
 
     @property
@@ -73,13 +75,14 @@ class Looker:
 
     async def close(self) -> None:
         """Give up what is under way."""
-        await self._shared.close()
+        await self._of_store.close()
+        await self._of_documents.close()
 
     # ---- the store --------------------------------------------------------------------------
 
     async def storage(self) -> bytes:
         """Return ``models.Storage``."""
-        return await self._shared.get("storage", self._gather_storage, self._render_storage)
+        return await self._of_store.get("storage", self._gather_storage, self._render_storage)
 
     async def _gather_storage(self) -> _StorageFacts:
         store = await self._observation.store_facts()
@@ -114,7 +117,7 @@ class Looker:
                 )
             )
 
-        body = await self._shared.get(("metrics", content_type), self._gather_storage, render)
+        body = await self._of_store.get(("metrics", content_type), self._gather_storage, render)
         return body, content_type
 
     # ---- documents --------------------------------------------------------------------------
@@ -141,7 +144,7 @@ class Looker:
                 models.DocumentPage(documents=shown, next=found.following, total=found.total)
             )
 
-        return await self._shared.get(page, gather, render)
+        return await self._of_documents.get(page, gather, render)
 
     async def document(self, name: str) -> bytes:
         """Return ``models.Document``.
@@ -162,7 +165,7 @@ class Looker:
             at = Moment(self._clock_ms(), _now_s())
             return _json(document(facts, traces, self._observation.writes(name), room, at))
 
-        return await self._shared.get(("document", name), gather, render)
+        return await self._of_documents.get(("document", name), gather, render)
 
 
 def _json(model: BaseModel) -> bytes:

@@ -15,6 +15,7 @@ from relay.debug.seam import Observation, Troubles
 from relay.debug.sharing import SharedAnswers
 from relay.debug.stream import Watchers
 from relay.hub import Hub
+from relay.limits import DEBUG_DOCUMENTS_SHARE, DEBUG_STORE_SHARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ def make_debug_endpoint(
         ThisProcess(now_ms()),
         shown_settings(settings.model_dump()),
         now_ms,
-        SharedAnswers(clock_s),
+        SharedAnswers(DEBUG_STORE_SHARE, clock_s),
+        SharedAnswers(DEBUG_DOCUMENTS_SHARE, clock_s),
     )
     watchers = Watchers(looker, clock_s)
     routes = DebugRoutes(looker, watchers, gate, may_act=settings.enable_admin_routes)

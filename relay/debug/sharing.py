@@ -1,7 +1,8 @@
 """Answers that everybody shares who asks for the same at about the same time.
 
 However often and by however many the endpoint is polled: each answer is made once in a while, once
-for all who wait, and all of them together take a small share of the event loop's time.
+for all who wait, one after the other in the order in which they were asked for, and all of them
+together take a small share of the event loop's time.
 """
 
 import asyncio
@@ -13,8 +14,8 @@ from relay.allowance import Allowance
 from relay.limits import (
     DEBUG_ANSWERS_MAX,
     DEBUG_BURST_S,
+    DEBUG_READING_CHARGED_S_MAX,
     DEBUG_READING_S,
-    DEBUG_SHARE,
     DEBUG_SHARED_S,
     DEBUG_STALE_S,
     DEBUG_WAITING_MAX,
@@ -36,21 +37,23 @@ class _Entry:
 
 
 class SharedAnswers:
-    """One for each server; ``clock_s`` is the event loop's."""
+    """Those that are made of one ``share`` of the time; ``clock_s`` is the event loop's."""
 
     def __init__(
         self,
+        share: float,
         clock_s: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         *,
         shared_s: float = DEBUG_SHARED_S,
-        share: float = DEBUG_SHARE,
     ) -> None:
         self._clock_s = clock_s
         self._sleep = sleep
         self._shared_s = shared_s
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._under_way = 0
+        # Fair: who came first is served first.
+        self._turn = asyncio.Lock()
         self._time = Allowance(share, DEBUG_BURST_S, clock_s())
         self._rest_until_s = 0.0
 
@@ -104,15 +107,29 @@ class SharedAnswers:
     async def _make(
         self, gather: Callable[[], Awaitable[_Facts]], render: Callable[[_Facts], bytes]
     ) -> bytes:
-        while (rest_s := self._rest_until_s - self._clock_s()) > 0:
-            await self._sleep(rest_s)
-        facts = await gather()
+        async with self._turn:
+            # Looked at when it is this one's turn: what was made meanwhile has cost time.
+            while (rest_s := self._rest_until_s - self._clock_s()) > 0:
+                await self._sleep(rest_s)
+            facts = await self._gather(gather)
+            began_s = self._clock_s()
+            try:
+                return render(facts)
+            finally:
+                self._charge(self._clock_s() - began_s)
+
+    async def _gather(self, gather: Callable[[], Awaitable[_Facts]]) -> _Facts:
         began_s = self._clock_s()
-        body = render(facts)
+        try:
+            return await gather()
+        finally:
+            # Also for what is not there: it was looked for.
+            reading_s = max(self._clock_s() - began_s, DEBUG_READING_S)
+            self._charge(min(reading_s, DEBUG_READING_CHARGED_S_MAX))
+
+    def _charge(self, spent_s: float) -> None:
         now_s = self._clock_s()
-        spent_s = now_s - began_s + DEBUG_READING_S
         self._rest_until_s = now_s + self._time.take(spent_s, now_s)
-        return body
 
     def _end(self, key: Hashable, entry: _Entry) -> None:
         self._under_way -= 1

@@ -149,10 +149,12 @@ def _authority(directory: Path, *, is_guarded: bool) -> Authority:
 def _app(hub: Hub, store: Store, admission: Admission) -> tuple[ASGIApp, Looker]:
     clock_s = asyncio.get_running_loop().time
     # Each look is a look of its own: this is about what is seen, and others about what it costs.
-    shared = SharedAnswers(clock_s, shared_s=0.0, share=1e6)
+    of_store, of_documents = (SharedAnswers(1e6, clock_s, shared_s=0.0) for _ in range(2))
     shown = shown_settings(Settings().model_dump())
     process = ThisProcess(relay_now_ms())
-    looker = Looker(store.observation, store, hub, process, shown, relay_now_ms, shared)
+    looker = Looker(
+        store.observation, store, hub, process, shown, relay_now_ms, of_store, of_documents
+    )
     gate = ObserverGate(Anonymous(), None, None, clock_s)
     routes = DebugRoutes(looker, Watchers(looker, clock_s), gate, may_act=False)
     return create_app(hub, store, admission, ORIGINS, None, routes), looker

@@ -1,6 +1,7 @@
 """Looking is cheap however often, by however many, and however differently."""
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -10,11 +11,14 @@ from relay.debug.sharing import SharedAnswers, TooManyLooks
 from relay.limits import (
     DEBUG_ANSWERS_MAX,
     DEBUG_BURST_S,
+    DEBUG_READING_CHARGED_S_MAX,
     DEBUG_READING_S,
     DEBUG_SHARED_S,
     DEBUG_STALE_S,
     DEBUG_WAITING_MAX,
 )
+
+SHARE = 0.01
 
 
 class Bench:
@@ -23,12 +27,14 @@ class Bench:
     def __init__(self) -> None:
         self.now_s = 100.0
         self.making_s = 0.0
+        self.reading_s = 0.0
         self.gathered = 0
+        self.gathered_at_s: list[float] = []
         self.slept: list[float] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.error: Exception | None = None
-        self.shared = SharedAnswers(lambda: self.now_s, self._sleep)
+        self.shared = SharedAnswers(SHARE, lambda: self.now_s, self._sleep)
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -40,8 +46,10 @@ class Bench:
 
     async def _gather(self) -> int:
         self.gathered += 1
+        self.gathered_at_s.append(self.now_s)
         number = self.gathered
         await self.gate.wait()
+        self.now_s += self.reading_s
         if self.error is not None:
             raise self.error
         return number
@@ -100,6 +108,55 @@ async def test_an_error_is_for_those_who_wait_and_is_tried_again(bench: Bench) -
         assert bench.gathered == count
     bench.error = None
     assert await bench.get() == b"a 3"
+
+
+async def test_an_error_costs_as_much_as_an_answer(bench: Bench) -> None:
+    """Who polls what is not there reads the store as well."""
+    bench.error = RuntimeError("no")
+    began_s = bench.now_s
+    for _ in range(200):
+        with pytest.raises(RuntimeError):
+            await bench.get("not there")
+    spent_s = bench.gathered * DEBUG_READING_S
+    assert spent_s <= DEBUG_BURST_S + SHARE * (bench.now_s - began_s) + DEBUG_READING_S
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError("no")])
+@pytest.mark.parametrize(
+    ("reading_s", "charged_s"),
+    [
+        (0.0, DEBUG_READING_S),
+        (2 * DEBUG_READING_S, 2 * DEBUG_READING_S),
+        # A lock that is waited for is no work.
+        (5.0, DEBUG_READING_CHARGED_S_MAX),
+    ],
+)
+async def test_reading_costs_what_it_took_within_bounds(
+    bench: Bench, reading_s: float, charged_s: float, error: Exception | None
+) -> None:
+    bench.making_s = DEBUG_BURST_S + 1.0
+    await bench.get("all that was saved up")
+    bench.making_s, bench.reading_s, bench.error = 0.0, reading_s, error
+    await asyncio.gather(*map(bench.get, "bc"), return_exceptions=True)
+    first_s, second_s = bench.gathered_at_s[1:]
+    assert second_s - first_s == pytest.approx(max(reading_s, charged_s / SHARE))
+
+
+async def test_those_who_wait_have_their_turn_one_after_the_other(bench: Bench) -> None:
+    """Not all at once after the same rest, which would make a debt for everybody after them."""
+    bench.making_s = DEBUG_BURST_S + 1.0
+    await bench.get("all that was saved up")
+    bench.making_s = 0.0
+    done: list[bytes] = []
+
+    async def ask(number: int) -> None:
+        done.append(await bench.get(number))
+
+    await asyncio.gather(*map(ask, range(60)))
+    assert done == [f"{number} {number + 2}".encode() for number in range(60)]
+    starts = bench.gathered_at_s[1:]
+    rests = [later - earlier for earlier, later in itertools.pairwise(starts)]
+    assert rests == pytest.approx([DEBUG_READING_S / SHARE] * 59)
 
 
 @pytest.mark.parametrize("making_s", [0.0, 0.01])

@@ -101,6 +101,26 @@ async def test_the_first_event_comes_at_once_and_the_next_with_a_change(
     assert clock.pauses_s == [STREAM_PACE_S]
 
 
+async def test_whoever_looks_at_many_documents_keeps_nobody_from_seeing_the_store(
+    watch: Watch, endpoint: DebugEndpoint, observation: FakeObservation
+) -> None:
+    """A scrape has 10 s, and those who watch want to see above all how the store is."""
+    for number in range(60):
+        observation.add(head(f"document {number}"))
+    looks = [
+        asyncio.ensure_future(endpoint.looker.document(f"document {number}"))
+        for number in range(60)
+    ]
+    await run_ready_tasks()
+    assert {look.done() for look in looks} == {True, False}
+    async with deadline():
+        assert (await anext(watch.watch()))[0] == "storage"
+        assert (await endpoint.looker.metrics(""))[0]
+    # The clock stands still: who still waits, waits for it.
+    await endpoint.close()
+    await asyncio.gather(*looks, return_exceptions=True)
+
+
 async def test_without_a_change_there_is_one_now_and_then(watch: Watch, clock: Clock) -> None:
     events = watch.watch()
     await next_event(events)

@@ -10,9 +10,11 @@ from pydantic.fields import FieldInfo
 from relay.debug import models
 from relay.debug.operations import OPERATIONS, Operation
 from relay.limits import (
+    DEBUG_DOCUMENTS_SHARE,
     DEBUG_SHARE,
     DEBUG_SHARED_S,
     DEBUG_STALE_S,
+    DEBUG_STORE_SHARE,
     STREAM_CLIENTS_MAX,
     STREAM_PACE_S,
 )
@@ -28,8 +30,9 @@ null.
 
 Looking loads no document, writes nothing and waits for no writer. An answer is at most
 {DEBUG_SHARED_S * 1000:.0f} ms old and shared by all who ask for it; making them takes
-{DEBUG_SHARE:.0%} of the time at most: who asks for more gets answers up to {DEBUG_STALE_S:g} s old,
-then waits.
+{DEBUG_SHARE:.0%} of the time at most: {DEBUG_STORE_SHARE:.1%} for `/metrics` and the store,
+{DEBUG_DOCUMENTS_SHARE:.1%} for documents, neither of which keeps the other waiting.
+Who asks for more gets answers up to {DEBUG_STALE_S:g} s old, then waits for their turn.
 {STREAM_CLIENTS_MAX} may watch the stream, which tells something new at most every
 {STREAM_PACE_S:g} s. No answer holds content, a token or a key.
 
