@@ -1,5 +1,6 @@
 """The settings as they may be shown: what is not known to be harmless is hidden. Pure."""
 
+import re
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Final
@@ -14,8 +15,10 @@ _HARMLESS: Final = frozenset(
         *("jwt_user_claim", "jwt_documents_claim", "jwt_permission_claim"),
     }
 )
-# Addresses, which may have a password or a token in them.
-_ADDRESSES: Final = frozenset({"store", "hook"})
+
+# What is neither has a mistake in it, and nobody knows where its secret is: hidden whole.
+_PYTHON_FUNCTION: Final = re.compile(r"[\w.]+:[\w.]+")
+_HOOK_URL: Final = re.compile(r"(https?://)((?:[^/?#]*@)?)([\w.:\[\]-]+)((?:[/?#][^@]*)?)")
 
 Shown = str | int | float | bool | None
 
@@ -37,7 +40,7 @@ def _shown(name: str, value: object) -> Shown:
     if isinstance(value, str) and name in _HARMLESS:
         return value
     if isinstance(value, str) and name in _ADDRESSES:
-        return _without_secrets(value)
+        return _ADDRESSES[name](value)
     return HIDDEN
 
 
@@ -52,3 +55,18 @@ def _without_secrets(address: str) -> str:
         # The last one: what stands before it may hold anything.
         shown = f"{scheme}://{HIDDEN}@{rest.rpartition('@')[2]}"
     return f"{shown}?{HIDDEN}" if is_cut else shown
+
+
+def _host_alone(hook: str) -> str:
+    """Return scheme and host of a URL, the rest of which may be a secret; or a Python function."""
+    if not hook or _PYTHON_FUNCTION.fullmatch(hook):
+        return hook
+    url = _HOOK_URL.fullmatch(hook)
+    if url is None:
+        return HIDDEN
+    scheme, user, host, path = url.groups()
+    return f"{scheme}{user and HIDDEN + '@'}{host}{path and '/' + HIDDEN}"
+
+
+# Addresses, which may have a password or a token in them.
+_ADDRESSES: Final = {"store": _without_secrets, "hook": _host_alone}
