@@ -14,6 +14,13 @@ from relay.terminal import printable
 
 # What is printed below its line, as a traceback is.
 _OF_MANY_LINES: Final = ("exception", "stack")
+# Below a warning, what these say is not logged. uvicorn's lines for each start, stop and handshake
+# repeat what ours say. A client of ours that asks a hook would log its address, and headers when
+# debugging; who sends events, each event whole, with users and addresses.
+_QUIET_LIBRARIES: Final = (
+    *("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio"),
+    *("httpx", "httpcore", "sse_starlette"),
+)
 # No log line begins like this, whatever the text of an exception is.
 _INDENT: Final = "    | "
 
@@ -56,9 +63,7 @@ def configure_logging(level: str, log_format: str) -> None:
     root.handlers = [handler]
     root.setLevel(level.upper())
     _log_uncaught()
-    # The server's own lines for each start, stop and handshake repeat what ours say.
-    # A client of ours that asks a hook would log its address, and headers when debugging.
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "httpx", "httpcore"):
+    for name in _QUIET_LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import websockets
 from relay_process import ServerProcess
@@ -93,3 +94,32 @@ async def test_the_life_of_a_document_can_be_read(server: ServerProcess, tmp_pat
     everything = "\n".join(server.log)
     assert TYPED not in everything
     assert TOKEN not in everything
+
+
+async def test_what_is_shown_to_who_watches_is_in_no_log(tmp_path: Path) -> None:
+    """Users, addresses and names, each second: also with the most that can be logged."""
+    with ServerProcess(tmp_path, "--log-level", "debug") as server:
+        http = server.url.replace("ws://", "http://")
+        async with (
+            deadline(),
+            websockets.connect(f"{server.url}/ws/notes", proxy=None) as client,
+            httpx.AsyncClient(trust_env=False) as observer,
+        ):
+            await client.recv()
+            address = f"{http}/debug/stream?document=notes"
+            async with observer.stream("GET", address) as stream:
+                shown = [line async for line in _until_data(stream)]
+        assert '"connection_count":1' in shown[-1]
+        assert server.end() == 0
+    said = lines(server)
+    assert shown[-1] not in "\n".join(str(entry) for entry in said)
+    # A library that begins to say what it does is to be looked at, and perhaps silenced.
+    known = {"relay", "yjs_store", "filelock"}
+    assert {entry["logger"].partition(".")[0] for entry in said} <= known
+
+
+async def _until_data(stream: httpx.Response) -> AsyncIterator[str]:
+    async for line in stream.aiter_lines():
+        yield line
+        if line.startswith("data:"):
+            return
