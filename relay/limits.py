@@ -159,6 +159,9 @@ HOOK_TIMEOUT_S: Final = 5.0
 # Questions to a hook that are under way at once, and that wait for that; beyond, nobody is let in.
 HOOK_CONCURRENT_MAX: Final = 32
 HOOK_WAITING_MAX: Final = 1000
+# A hook that fails now and then is told of at most this often, a line when it begins and a line
+# when it is over, whoever asks it however much.
+HOOK_OUTAGE_LEAST_S: Final = 10.0
 # user, permission and ttl_s take some 100 bytes.
 HOOK_ANSWER_BYTES_MAX: Final = 16 * KIB
 # A year: beyond it is a mistake, milliseconds for seconds say.

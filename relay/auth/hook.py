@@ -13,7 +13,13 @@ from relay.auth.grants import (
     check_user,
     parse_permission,
 )
-from relay.limits import HOOK_CONCURRENT_MAX, HOOK_TTL_S_MAX, HOOK_WAITING_MAX
+from relay.auth.outage import Outage
+from relay.limits import (
+    HOOK_CONCURRENT_MAX,
+    HOOK_OUTAGE_LEAST_S,
+    HOOK_TTL_S_MAX,
+    HOOK_WAITING_MAX,
+)
 
 log = structlog.get_logger("relay.auth")
 
@@ -37,7 +43,10 @@ class HookFailed(Exception):
 
 
 class Hook:
-    """An Authority that asks a decider, a bounded number of times at once."""
+    """An Authority that asks a decider, a bounded number of times at once.
+
+    That there are no decisions is logged when it begins and when it is over, not for each question.
+    """
 
     needs_credential = True
     version = 0
@@ -48,17 +57,19 @@ class Hook:
         self._clock_ms = clock_ms
         self._slots = asyncio.Semaphore(HOOK_CONCURRENT_MAX)
         self._waiting = 0
+        self._outage = Outage(int(HOOK_OUTAGE_LEAST_S * 1000))
 
     async def judge(self, credential: str, document: str | None) -> Grant:
         """See Authority."""
         if self._waiting >= HOOK_WAITING_MAX:
-            raise DeciderUnavailable("too many are asking to be let in")
+            raise self._unavailable("too many wait", "too many are asking to be let in")
         self._waiting += 1
         try:
             async with asyncio.timeout(self._timeout_s), self._slots:
                 answer = await self._decider.ask(credential, document)
-            return read_answer(answer, self._clock_ms())
+            grant = read_answer(answer, self._clock_ms())
         except AdmissionRefused:
+            self._note_decision()
             raise
         except TimeoutError:
             raise self._unavailable("no answer in time") from None
@@ -70,11 +81,21 @@ class Hook:
             raise self._unavailable(f"it raised {type(error).__name__}") from None
         finally:
             self._waiting -= 1
+        self._note_decision()
+        return grant
 
-    @staticmethod
-    def _unavailable(because: str) -> DeciderUnavailable:
-        log.error("the hook gave no decision, so nobody was let in", because=because)
-        return DeciderUnavailable("who decides about admission does not answer")
+    def _note_decision(self) -> None:
+        refused = self._outage.note_success(self._clock_ms())
+        if refused is not None:
+            log.info("the hook decides again", refused=refused)
+
+    def _unavailable(
+        self, because: str, told: str = "who decides about admission does not answer"
+    ) -> DeciderUnavailable:
+        is_first = self._outage.note_failure(self._clock_ms())
+        say = log.error if is_first else log.debug
+        say("no decisions from the hook, so nobody is let in", because=because)
+        return DeciderUnavailable(told)
 
     def refresh(self) -> None:
         """See Authority."""

@@ -1,6 +1,7 @@
 """A hook decides; whatever goes wrong with it, nobody is let in."""
 
 import asyncio
+import contextlib
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -12,17 +13,29 @@ import pytest
 import structlog
 from relay_support import deadline, run_ready_tasks
 
-from relay.auth.grants import DeciderUnavailable, Forbidden, Grant, Unauthorized
+from relay.auth.grants import (
+    AdmissionRefused,
+    DeciderUnavailable,
+    Forbidden,
+    Grant,
+    Unauthorized,
+)
 from relay.auth.hook import Hook
 from relay.auth.http_hook import HttpDecider
 from relay.auth.python_hook import PythonDecider
 from relay.errors import ConfigError
-from relay.limits import HOOK_ANSWER_BYTES_MAX, HOOK_CONCURRENT_MAX, HOOK_WAITING_MAX
+from relay.limits import (
+    HOOK_ANSWER_BYTES_MAX,
+    HOOK_CONCURRENT_MAX,
+    HOOK_OUTAGE_LEAST_S,
+    HOOK_WAITING_MAX,
+)
 from yjs_store import Permission
 
 NOW_MS = 1_000_000
 SECRET = "the-credential-of-this-test"
 YES = {"user": "ann", "permission": "write", "ttl_s": 60}
+OUTAGE_MS = int(HOOK_OUTAGE_LEAST_S * 1000)
 GRANT = Grant("ann", Permission.WRITE, NOW_MS + 60_000)
 
 
@@ -40,8 +53,36 @@ class Answering:
         pass
 
 
-def hook(decider: Any, timeout_s: float = 5) -> Hook:
-    return Hook(decider, timeout_s, lambda: NOW_MS)
+def hook(decider: Any, timeout_s: float = 5, clock_ms: Callable[[], int] = lambda: NOW_MS) -> Hook:
+    return Hook(decider, timeout_s, clock_ms)
+
+
+class Failing:
+    """A hook that fails as a test says, on a clock of its own, and what is logged of it."""
+
+    def __init__(self) -> None:
+        self.now_ms = NOW_MS
+        self.error: BaseException | None = None
+        self._hook = hook(Answering(self._act), clock_ms=lambda: self.now_ms)
+
+    def _act(self) -> dict[str, Any]:
+        if self.error is not None:
+            raise self.error
+        return YES
+
+    async def ask(self, error: BaseException | None, times: int = 1) -> list[tuple[str, Any]]:
+        """Ask; return each line, the fine ones left out: its level, and its fact."""
+        self.error = error
+        with structlog.testing.capture_logs() as logs:
+            for _ in range(times):
+                with contextlib.suppress(AdmissionRefused):
+                    await self._hook.judge(SECRET, "a")
+        assert SECRET not in str(logs)
+        return [
+            (entry["log_level"], entry.get("because", entry.get("refused")))
+            for entry in logs
+            if entry["log_level"] != "debug"
+        ]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +130,40 @@ async def test_whatever_a_hook_raises_nobody_is_let_in_and_no_secret_is_logged(
         await hook(Answering(fail)).judge(SECRET, "a")
     assert SECRET not in str(caught.value) + str(logs)
     assert logs[0]["because"] == f"it raised {error.__name__}"
+
+
+@pytest.mark.parametrize("decision", [None, Unauthorized("no"), Forbidden("no")])
+async def test_that_a_hook_is_down_is_told_when_it_begins_and_when_it_is_over(
+    decision: Exception | None,
+) -> None:
+    """Not for each question: a room full of clients comes again every few seconds."""
+    failing = Failing()
+    assert await failing.ask(decision) == []
+    assert await failing.ask(OSError(SECRET), 50) == [("error", "it raised OSError")]
+    failing.now_ms += OUTAGE_MS
+    assert await failing.ask(ValueError(SECRET), 50) == []
+    assert await failing.ask(decision, 50) == [("info", 100)]
+    assert await failing.ask(OSError(SECRET), 50) == [("error", "it raised OSError")]
+
+
+async def test_a_hook_that_fails_now_and_then_is_not_told_of_each_time() -> None:
+    """For one credential it fails, say, and somebody shows that again and again."""
+    failing = Failing()
+    assert await failing.ask(OSError()) == [("error", "it raised OSError")]
+    for _ in range(20):
+        assert await failing.ask(None) == []
+        assert await failing.ask(OSError()) == []
+    failing.now_ms += OUTAGE_MS - 1
+    assert await failing.ask(None) == []
+    failing.now_ms += 1
+    assert await failing.ask(None) == [("info", 21)]
+
+
+async def test_a_clock_that_steps_back_does_not_make_an_outage_longer() -> None:
+    failing = Failing()
+    await failing.ask(OSError())
+    failing.now_ms -= 3_600_000
+    assert await failing.ask(None) == [("info", 1)]
 
 
 @pytest.mark.parametrize("refusal", [Unauthorized("no"), Forbidden("no")])
