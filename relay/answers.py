@@ -4,15 +4,17 @@ Whoever would go beyond either waits. The addresses that wait take turns, so tha
 connections has no more of them than one with a single connection.
 """
 
+from collections import deque
 from collections.abc import Callable, Hashable
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from relay.limits import ANSWERS_BURST_S, ANSWERS_BYTES_MAX, ANSWERS_SHARE, QUICK_ANSWER_S
 
 
-class _Waiting(NamedTuple):
+@dataclass(slots=True)
+class _Waiting:
     who: str
-    make: Callable[[], None]
+    makes: deque[Callable[[], None]] = field(default_factory=deque)
 
 
 class Answers:
@@ -58,10 +60,14 @@ class Answers:
         self._free_s = max(self._free_s, now_s - ANSWERS_BURST_S) + cost_s / ANSWERS_SHARE
 
     def wait(self, reader: Hashable, who: str, make: Callable[[], None]) -> None:
-        """Have a reader's answer made in the turn of ``who``."""
-        assert reader not in self._waiting, "who waits is not read any further"
-        self._waiting[reader] = _Waiting(who, make)
-        self._places.setdefault(who, self._turn)
+        """Have one more answer of a reader made in the turn of ``who``, which is always the same.
+
+        Whoever calls bounds how many of one reader wait.
+        """
+        waiting = self._waiting.get(reader)
+        if waiting is None:
+            waiting = self._enter(reader, _Waiting(who))
+        waiting.makes.append(make)
         self.wake()
 
     def make_next(self, now_s: float) -> float | None:
@@ -75,7 +81,11 @@ class Answers:
             return self._free_s - now_s
         reader = min(self._waiting, key=lambda each: self._places[self._waiting[each].who])
         self._turn += 1
-        make = self._leave(reader).make
+        waiting = self._leave(reader)
+        make = waiting.makes.popleft()
+        if waiting.makes:
+            # Behind the others of its address.
+            self._enter(reader, waiting)
         make()
         return 0.0
 
@@ -95,6 +105,11 @@ class Answers:
         if reader in self._waiting:
             self._leave(reader)
         self.note_read(reader)
+
+    def _enter(self, reader: Hashable, waiting: _Waiting) -> _Waiting:
+        self._waiting[reader] = waiting
+        self._places.setdefault(waiting.who, self._turn)
+        return waiting
 
     def _leave(self, reader: Hashable) -> _Waiting:
         left = self._waiting.pop(reader)

@@ -138,14 +138,15 @@ class Connection:
     def must_wait(self) -> bool:
         """Whether to read no further until something is saved, answered or sent (P6).
 
-        The last two keep a client that asks and does not read from filling the memory. Where all
-        connections together have much under way, each has one message under way.
+        The last two keep a client that asks and does not read from filling the memory; one that
+        cannot be sent anything has no answers. Where all connections together have much under way,
+        each has one message under way.
         """
         return self.ending is None and (
             self._is_resting
             or self._unsaved_updates >= CONNECTION_UNSAVED_UPDATES_MAX
             or self._unsaved_bytes >= CONNECTION_UNSAVED_BYTES_MAX
-            or self.answers_due > 0
+            or (self.answers_due > 0 and not self.is_lost)
             or (
                 self._incoming.unsaved_bytes >= self._incoming.unsaved_bytes_max
                 and self._unsaved_updates > 0

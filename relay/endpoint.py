@@ -9,7 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 from relay.admission import Admission
 from relay.auth.credentials import SUBPROTOCOL, client_details, websocket_credential
 from relay.auth.origins import Origins, is_origin_allowed
-from relay.connection import Connection
+from relay.connection import Connection, Ending
 from relay.endings import ending_for
 from relay.errors import CloseCode, RelayError
 from relay.hub import Hub
@@ -219,32 +219,48 @@ def _log_protocol_failure(connection: Connection, room: LiveRoom, message: Messa
 
 
 async def _write(connection: Connection, room: LiveRoom | None, send: Send) -> None:
-    """Send what is queued until the connection ends, then close it."""
+    """Send what is queued until the connection ends, then close it; a defect ends it, too."""
+    document = None if room is None else room.name
+    try:
+        # A client that is gone makes send() raise; the reader hears of it as a disconnect.
+        with contextlib.suppress(OSError):
+            ending = await _send_until_ending(connection, room, send)
+            await _close(connection, document, ending, send)
+    except Exception:
+        log.exception("connection failed: a defect", **_who(connection, document))
+        connection.end(CloseCode.INTERNAL_ERROR, "the server has a defect")
+        # Nobody will say so to the client, and the reader may wait for its next frame for ever.
+        connection.abort()
+    finally:
+        # The reader may wait for the queue to empty: nobody empties it any more.
+        connection.lose()
+
+
+async def _send_until_ending(connection: Connection, room: LiveRoom | None, send: Send) -> Ending:
     clock = asyncio.get_running_loop().time
     outbox = connection.outbox
-    # A client that is gone makes send() raise; the reader hears of it as a disconnect.
-    with contextlib.suppress(OSError):
-        while True:
-            while (frame := outbox.pop()) is not None:
-                connection.sending_since_s = clock()
-                await send({"type": "websocket.send", "bytes": frame})
-                connection.note_sent(clock(), len(frame))
-            if connection.ending is not None:
-                break
-            if room is not None and outbox.needs_resync:
-                room.resync(connection)
-            connection.wake_writer.clear()
-            if not outbox:
-                await connection.wake_writer.wait()
-        code, reason, facts, _ = connection.ending
-        say = log.info if code == CloseCode.GOING_AWAY else log.warning
-        say(
-            "connection closed",
-            **_who(connection, None if room is None else room.name),
-            code=int(code),
-            reason=reason,
-            **facts,
-        )
-        await send({"type": "websocket.close", "code": int(code), "reason": reason})
-    # The reader may wait for the queue to empty: nobody empties it any more.
-    connection.lose()
+    while True:
+        while (frame := outbox.pop()) is not None:
+            connection.sending_since_s = clock()
+            await send({"type": "websocket.send", "bytes": frame})
+            connection.note_sent(clock(), len(frame))
+        if connection.ending is not None:
+            return connection.ending
+        if room is not None and outbox.needs_resync:
+            room.resync(connection)
+        connection.wake_writer.clear()
+        if not outbox:
+            await connection.wake_writer.wait()
+
+
+async def _close(connection: Connection, document: str | None, ending: Ending, send: Send) -> None:
+    code, reason, facts, _ = ending
+    say = log.info if code == CloseCode.GOING_AWAY else log.warning
+    say(
+        "connection closed",
+        **_who(connection, document),
+        code=int(code),
+        reason=reason,
+        **facts,
+    )
+    await send({"type": "websocket.close", "code": int(code), "reason": reason})

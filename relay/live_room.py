@@ -188,9 +188,16 @@ class LiveRoom:
         self._perform(connection, effects)
 
     def resync(self, connection: Connection) -> None:
-        """Send a slow reader, who has read everything queued, what was left out meanwhile."""
-        state_vector, stale_clients = connection.outbox.take_resync()
-        if state_vector is not None:
+        """Send a slow reader, who has read everything queued, what was left out meanwhile.
+
+        The document's part waits until no answer is due: call again when something was sent. So
+        one of these waits at most, beside the answer to what the reader asked last.
+        """
+        outbox = connection.outbox
+        state_vector, stale_clients = outbox.take_resync()
+        if state_vector is not None and connection.answers_due:
+            outbox.resync_from = state_vector
+        elif state_vector is not None:
             document = self._open_document()
             self._when_durable(
                 connection,
@@ -255,11 +262,14 @@ class LiveRoom:
 
         def ask_in_turn() -> None:
             if connection.is_listening and self._document is not None:
-                self._document.when_durable(answer)
+                self._document.when_durable(guarded_answer)
 
         def ask() -> None:
+            if not connection.is_listening or self._document is None:
+                return
             # P6: those who ask for much make others who ask for much wait, and nobody else.
-            if is_answer and self._is_large() and not self._answers.may_make(_now_s()):
+            is_much = is_answer and _is_large(self._document)
+            if is_much and not self._answers.may_make(_now_s()):
                 self._answers.wait(connection, connection.network, ask_in_turn)
             else:
                 answer()
@@ -279,11 +289,24 @@ class LiveRoom:
                     now_s = _now_s()
                     self._answers.note_took(now_s - began_s, now_s)
 
-        self._open_document().when_durable(ask)
+        guarded_answer = functools.partial(self._guard, connection, answer)
+        self._open_document().when_durable(functools.partial(self._guard, connection, ask))
 
-    def _is_large(self) -> bool:
-        head = self._open_document().head
-        return head.journal_bytes + head.snapshot_bytes > ORDINARY_MESSAGE_BYTES
+    def _guard(self, connection: Connection, work: Callable[[], None]) -> None:
+        """Let a defect in what is done for one connection end that connection.
+
+        The committer calls, or the timer of the answers that wait: it would end them, and with
+        them every document (P5).
+        """
+        try:
+            work()
+        except Exception:
+            log.exception(
+                "connection failed: a defect",
+                connection=connection.connection_id,
+                document=self.name,
+            )
+            connection.end(CloseCode.INTERNAL_ERROR, "the server has a defect")
 
     # ---- awareness --------------------------------------------------------------------------
 
@@ -377,6 +400,11 @@ class LiveRoom:
         self._error = error
         log.warning("document failed", document=self.name, error=str(error))
         self.end_all(*ending_for(error))
+
+
+def _is_large(document: Document) -> bool:
+    head = document.head
+    return head.journal_bytes + head.snapshot_bytes > ORDINARY_MESSAGE_BYTES
 
 
 def _only_sender(stored: Sequence[Submission]) -> object | None:

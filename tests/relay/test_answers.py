@@ -64,6 +64,26 @@ def test_addresses_take_turns_however_many_connections_they_have() -> None:
     assert answers.may_make(0)
 
 
+def test_one_reader_may_have_several_waiting_each_in_its_turn() -> None:
+    answers = Answers()
+    made: list[str] = []
+
+    def wait(reader: str, who: str, number: int) -> None:
+        answers.wait(reader, who, lambda: made.append(f"{reader} {number}"))
+
+    for reader, who, number in [("ann", "a", 1), ("ann", "a", 2), ("alf", "a", 1), ("ben", "b", 1)]:
+        wait(reader, who, number)
+    while answers.make_next(0) is not None:
+        pass
+    assert made == ["ann 1", "ben 1", "alf 1", "ann 2"]
+    assert answers.may_make(0)
+    wait("ann", "a", 3)
+    wait("ann", "a", 4)
+    answers.forget("ann")
+    assert answers.make_next(0) is None
+    assert len(made) == 4
+
+
 def test_answers_that_take_long_leave_a_share_of_the_time_to_others() -> None:
     answers = Answers()
     now_s, busy_s = 1000.0, 0.0
