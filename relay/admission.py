@@ -211,7 +211,7 @@ class Admission:
         if grant.user != session.user:
             raise Forbidden("the session is of another user")
         renewed = await self._sessions.extend(
-            session_id, grant.permission, self._granted.end_of(grant)
+            session_id, grant.permission, self._granted.end_of(grant), credential_hash(token)
         )
         if renewed is None:
             raise SessionUnknown("there is no such session, or it is over")

@@ -226,6 +226,9 @@ SESSION_ID_BYTES_MAX: Final = 128
 SESSION_USER_BYTES_MAX: Final = 1024
 # An address and the name of a program, for a person to read.
 SESSION_DETAILS_BYTES_MAX: Final = 4 * KIB
+# Credentials by which one session was renewed that a revocation bars, the newest: a day of them
+# where each is good for an hour and comes a little early.
+SESSION_RENEWALS_MAX: Final = 32
 # Rows in all, those that are over among them: looking through all of them, as a revocation does,
 # stays a fraction of a second.
 SESSIONS_MAX: Final = 100_000

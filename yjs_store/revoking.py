@@ -86,7 +86,7 @@ async def revoke_sessions(
         return session_format.over(stored, SessionStatus.REVOKED, now_ms)
 
     revoker = SqliteRevoker(path)
-    before = await revoker.revoke(choice, change)
+    before = await revoker.revoke(choice, change, session_format.barring)
     sessions = [shown(stored) for stored in before]
     ids = [stored.session_id for stored in before]
     if not ids:

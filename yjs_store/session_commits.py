@@ -13,7 +13,14 @@ from yjs_store.limits import (
     SESSIONS_MAX,
 )
 from yjs_store.records import StoredSession
-from yjs_store.session_records import AddSession, RemoveSessions, SessionChange, SessionRecords
+from yjs_store.session_records import (
+    AcknowledgeSessions,
+    AddSession,
+    ChangeSessions,
+    RemoveSessions,
+    SessionChange,
+    SessionRecords,
+)
 
 Settled = Callable[[Sequence[StoredSession]], None]
 
@@ -143,6 +150,11 @@ class SessionCommits:
         return max(free // SESSIONS_FREE_SHARE, 0)
 
     def _settle(self, waiting: _Waiting, outcome: Sequence[StoredSession]) -> None:
+        change = waiting.change
+        is_thorough = isinstance(change, ChangeSessions) and change.is_thorough
+        if is_thorough or isinstance(change, AcknowledgeSessions):
+            # Others may have been stored beside those that were revoked: counted again when due.
+            self._count = None
         if self._count is not None:
             self._count += len(outcome) if isinstance(waiting.change, AddSession) else 0
             self._count -= len(outcome) if isinstance(waiting.change, RemoveSessions) else 0

@@ -1,7 +1,9 @@
 """The only maker and parser of stored sessions: their text and their checksum."""
 
+import hashlib
 import json
 import struct
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -10,6 +12,7 @@ from yjs_store.errors import Damaged, NameRefused, SessionRefused
 from yjs_store.limits import (
     SESSION_DETAILS_BYTES_MAX,
     SESSION_ID_BYTES_MAX,
+    SESSION_RENEWALS_MAX,
     SESSION_USER_BYTES_MAX,
 )
 from yjs_store.names import check_name
@@ -20,6 +23,8 @@ _facts = struct.Struct("<qqqqqqqqqq").pack
 _NONE: Final = -1
 _HASH_BYTES: Final = 32
 _TIME_MAX: Final = 2**63 - 1
+# In the stored details, and nowhere else: the hashes of the credentials that renewed it, in hex.
+_RENEWED_BY: Final = "renewed_by"
 
 
 def seal_session(session: Session, credential_hash: bytes | None) -> StoredSession:
@@ -89,13 +94,15 @@ def check_session(stored: StoredSession) -> Session:
     if stored.checksum != expected:
         raise _damaged(stored, expected.hex(), repr(stored.checksum))
     try:
+        details = json.loads(stored.details)
+        details.pop(_RENEWED_BY, None)
         return Session(
             session_id=stored.session_id,
             user=stored.user,
             document=stored.document,
             permission=Permission(stored.permission),
             status=SessionStatus(stored.status),
-            details=json.loads(stored.details),
+            details=details,
             created_ms=stored.created_ms,
             updated_ms=stored.updated_ms,
             expires_ms=stored.expires_ms,
@@ -121,20 +128,58 @@ def over(stored: StoredSession, status: SessionStatus, now_ms: int) -> StoredSes
     return _sealed(replace(ended, status=status.value, expires_ms=expires_ms))
 
 
+def barring(revoked: StoredSession) -> Sequence[StoredSession]:
+    """Return what is stored beside a session that was revoked: one more for each credential.
+
+    Those by which it was renewed, so that none of them starts another. Nothing for one that is
+    over another way, or damaged.
+    """
+    if revoked.status != SessionStatus.REVOKED.value:
+        return ()
+    return [
+        _sealed(
+            replace(
+                revoked,
+                session_id=hashlib.sha256(f"{revoked.session_id} {each}".encode()).hexdigest(),
+                details=json.dumps({"renewed": revoked.session_id}),
+                credential_hash=bytes.fromhex(each),
+                key=0,
+            )
+        )
+        for each in _renewed_by(revoked)
+    ]
+
+
 def extended(
-    stored: StoredSession, permission: Permission, expires_ms: int, now_ms: int
+    stored: StoredSession,
+    permission: Permission,
+    expires_ms: int,
+    now_ms: int,
+    credential_hash: bytes | None = None,
 ) -> StoredSession:
     """Return the session as it is stored with another permission and expiry.
 
-    One that is damaged is over instead.
+    ``credential_hash`` is of what renewed it. One that is damaged is over instead.
     """
     try:
         check_session(stored)
     except Damaged:
         return over(stored, SessionStatus.ENDED, now_ms)
-    return _sealed(
-        replace(stored, permission=permission.value, expires_ms=expires_ms, updated_ms=now_ms)
-    )
+    after = replace(stored, permission=permission.value, expires_ms=expires_ms, updated_ms=now_ms)
+    if credential_hash is not None and credential_hash != stored.credential_hash:
+        after = replace(after, details=_renewed_details(stored, credential_hash.hex()))
+    return _sealed(after)
+
+
+def _renewed_by(stored: StoredSession) -> list[str]:
+    return str(json.loads(stored.details).get(_RENEWED_BY, "")).split()
+
+
+def _renewed_details(stored: StoredSession, renewal: str) -> str:
+    before = [each for each in _renewed_by(stored) if each != renewal]
+    newest = [*before, renewal][-SESSION_RENEWALS_MAX:]
+    details = {**json.loads(stored.details), _RENEWED_BY: " ".join(newest)}
+    return json.dumps(details, sort_keys=True)
 
 
 def remains(stored: StoredSession, error: Damaged) -> Session:

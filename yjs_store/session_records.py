@@ -10,6 +10,12 @@ from typing import Protocol
 
 from yjs_store.records import StoredSession
 
+Beside = Callable[[StoredSession], Sequence[StoredSession]]
+
+
+def _nothing(_: StoredSession) -> Sequence[StoredSession]:
+    return ()
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -40,16 +46,18 @@ class AddSession:
 class ChangeSessions:
     """The intent to change sessions that are active; also expired ones when ``now_ms`` is None.
 
-    ``change`` gives what is stored in the place of each: its permission, status, times and
-    checksum. Without ``is_thorough`` it is the one session with that key or id. With it all are
-    looked at where no index leads to that one (P4): a damaged entry would hide a session that is
-    found another way. Gives what was stored before.
+    ``change`` gives what is stored in the place of each: its permission, status, details, times and
+    checksum; ``beside`` what is added with that, unless its id is taken. Without ``is_thorough`` it
+    is the one session with that key or id. With it all are looked at where no index leads to that
+    one (P4): a damaged entry would hide a session that is found another way. Gives what was stored
+    before.
     """
 
     choice: Choice
     now_ms: int | None
     change: Callable[[StoredSession], StoredSession]
     is_thorough: bool
+    beside: Beside = _nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +140,10 @@ class SessionRevoker(Protocol):
     """Where a process that is not the writer ends sessions, and does nothing else."""
 
     async def revoke(
-        self, choice: Choice, change: Callable[[StoredSession], StoredSession]
+        self,
+        choice: Choice,
+        change: Callable[[StoredSession], StoredSession],
+        beside: Beside = _nothing,
     ) -> Sequence[StoredSession]:
         """As ChangeSessions of all that are active; they are not acknowledged yet."""
 

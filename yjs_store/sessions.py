@@ -88,7 +88,7 @@ class SessionBook:
         return session if session is not None and session.document == document else None
 
     async def is_revoked(self, credential_hash: bytes, document: str) -> bool:
-        """Say whether a session of this credential for this document was revoked.
+        """Say whether a session of, or renewed by, this credential for this document was revoked.
 
         As long as it is kept, SESSION_KEPT_MS. So the credential need not start another one.
         """
@@ -122,9 +122,16 @@ class SessionBook:
             await self._finish(Choice(key=stored.key), SessionStatus.ENDED, is_thorough=False)
 
     async def extend(
-        self, session_id: str, permission: Permission, expires_ms: int
+        self,
+        session_id: str,
+        permission: Permission,
+        expires_ms: int,
+        credential_hash: bytes | None = None,
     ) -> Session | None:
         """Give a live session another permission and expiry; None when it is over.
+
+        ``credential_hash`` is the SHA-256 of another credential that is the reason: it is revoked
+        with the session, as one of the SESSION_RENEWALS_MAX newest.
 
         Raises:
             SessionRefused: the expiry is no time that can be stored.
@@ -134,7 +141,9 @@ class SessionBook:
         after: list[StoredSession] = []
 
         def change(stored: StoredSession) -> StoredSession:
-            after[:] = [session_format.extended(stored, permission, expires_ms, now_ms)]
+            after[:] = [
+                session_format.extended(stored, permission, expires_ms, now_ms, credential_hash)
+            ]
             return after[0]
 
         def tell_damaged(_: Sequence[StoredSession]) -> None:
@@ -182,7 +191,8 @@ class SessionBook:
             # Here and not below: whoever asked may have given up waiting.
             self._tell([stored.session_id for stored in before])
 
-        before = await self._commits.change(ChangeSessions(choice, None, change, is_thorough), tell)
+        changing = ChangeSessions(choice, None, change, is_thorough, session_format.barring)
+        before = await self._commits.change(changing, tell)
         return [shown(stored) for stored in before]
 
     def watch(self, ended: Ended) -> None:

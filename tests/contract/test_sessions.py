@@ -305,3 +305,41 @@ async def test_a_credential_whose_session_was_revoked_is_known(backend: Backend)
     assert not await is_revoked(b"r" * 32, "other")
     assert not await is_revoked(b"e" * 32, "notes")
     assert not await is_revoked(b"a" * 32, "notes")
+
+
+async def test_what_is_revoked_may_have_others_stored_beside_it_by_whoever_revokes(
+    place: Place,
+) -> None:
+    """P4, P5: all or none with the change; an id that is taken stays what it is."""
+
+    def beside(after: StoredSession) -> list[StoredSession]:
+        assert after.status == "revoked"
+        revoked = replace(after, credential_hash=b"b" * 32)
+        return [replace(revoked, session_id=each) for each in (f"beside {after.details}", "taken")]
+
+    async with opened(place.backend()) as backend:
+        names = ("one", "two", "taken")
+        await started(backend, *(stored(each, details=f'{{"is": "{each}"}}') for each in names))
+        change = ChangeSessions(Choice("one"), None, finished, is_thorough=True, beside=beside)
+        assert [each.session_id for (each,) in await backend.sessions.change([change])] == ["one"]
+        revoked = await place.revoker().revoke(Choice("two"), finished, beside)
+        assert [each.session_id for each in revoked] == ["two"]
+        assert await backend.sessions.is_revoked(b"b" * 32, "notes")
+        assert await backend.sessions.find("taken", NOW_MS) is not None
+        found = [each.session_id for each in await backend.sessions.list(Choice(), "", 10, None)]
+        assert sorted(found) == sorted(
+            [*names, 'beside {"is": "one"}', 'beside {"is": "two"}'],
+        )
+        beside_two = ['beside {"is": "two"}', "two"]
+        assert await backend.sessions.list_unacknowledged(beside_two) == ["two"]
+
+
+async def test_details_may_be_changed(backend: Backend) -> None:
+    await started(backend, stored("one"))
+    change = ChangeSessions(
+        Choice("one"), NOW_MS, lambda each: replace(each, details='{"a": "b"}'), is_thorough=False
+    )
+    await backend.sessions.change([change])
+    found = await backend.sessions.find("one", NOW_MS)
+    assert found is not None
+    assert found.details == '{"a": "b"}'

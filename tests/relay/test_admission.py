@@ -413,6 +413,28 @@ async def test_only_its_user_renews_a_session(
         await admission.renew("t", "unknown")
 
 
+@pytest.mark.parametrize("shown", ["t", "new", "newer"])
+async def test_no_token_of_a_revoked_session_opens_its_document_again(
+    hub: Hub, store: Store, admission: Admission, authority: Deciding, shown: str
+) -> None:
+    """Neither the one it came by nor those by which it was renewed; others of its user do."""
+    authority.answers |= {"new": WRITE, "newer": WRITE, "other": WRITE}
+    member = await enter(hub, admission)
+    session_id = member.connection.session_id
+    for text in ("new", "newer", "new", "t"):
+        renewed = await admission.renew(text, session_id)
+        assert renewed.details == {"peer": "tester"}
+    (revoked,) = await store.sessions.revoke(session_id=session_id)
+    assert revoked.details == {"peer": "tester"}
+    assert ending(member) == (4401, "the session was revoked")
+    with pytest.raises(Unauthorized, match="was revoked"):
+        await enter(hub, admission, token(shown))
+    with pytest.raises(Unauthorized, match="was revoked"):
+        await admission.issue_ticket(shown, "doc", {})
+    await enter(hub, admission, token(shown), "another document")
+    await enter(hub, admission, token("other"))
+
+
 async def test_a_renewal_counts_for_who_is_just_being_let_in(
     hub: Hub,
     store: Store,

@@ -16,6 +16,7 @@ from yjs_store import (
     revoking,
 )
 from yjs_store.backends.sqlite_revoker import SqliteRevoker
+from yjs_store.limits import SESSION_KEPT_MS, SESSION_RENEWALS_MAX
 
 from .clock import Clock
 from .stores import run_python, url
@@ -47,6 +48,32 @@ async def test_when_a_revocation_returns_the_server_was_told(path: Path) -> None
         assert told == ["one"]
         assert await store.sessions.find("one") is None
         assert await store.sessions.find("two") is not None
+
+
+async def test_what_a_session_was_renewed_by_is_revoked_with_it(path: Path) -> None:
+    """Beside the server, and after a restart of it."""
+    clock = Clock()
+    first, *renewals = (bytes([number]) * 32 for number in range(SESSION_RENEWALS_MAX + 2))
+    async with open_store(url(path), clock_ms=clock) as store:
+        made = session("one", clock.now_ms)
+        await store.sessions.start(made, first)
+        for renewal in renewals:
+            later = await store.sessions.extend("one", made.permission, made.expires_ms, renewal)
+            assert later is not None
+            assert later.details == made.details
+    async with open_store(url(path), clock_ms=clock) as store:
+        assert not await store.sessions.is_revoked(renewals[-1], made.document)
+        await revoke_sessions(url(path), clock.now_ms, session_id="one")
+    async with open_store(url(path), clock_ms=clock) as store:
+        for barred in (first, *renewals[-SESSION_RENEWALS_MAX:]):
+            assert await store.sessions.is_revoked(barred, made.document)
+        assert not await store.sessions.is_revoked(renewals[0], made.document)
+        assert not await store.sessions.is_revoked(renewals[-1], "another")
+        listed = await store.sessions.list(with_ended=True)
+        assert {each.status for each in listed} == {SessionStatus.REVOKED}
+        assert sum(each.details == {"renewed": "one"} for each in listed) == SESSION_RENEWALS_MAX
+        clock.now_ms += SESSION_KEPT_MS + 2 * 3600 * 1000
+        assert await store.sessions.remove_expired() == len(listed)
 
 
 async def test_after_the_command_ended_no_message_of_the_session_is_stored(path: Path) -> None:

@@ -9,6 +9,7 @@ from yjs_store.records import StoredSession
 from yjs_store.session_records import (
     AcknowledgeSessions,
     AddSession,
+    Beside,
     ChangeSessions,
     Choice,
     RemoveSessions,
@@ -130,10 +131,14 @@ class MemoryRevoker:
         self._table = table
 
     async def revoke(
-        self, choice: Choice, change: Callable[[StoredSession], StoredSession]
+        self,
+        choice: Choice,
+        change: Callable[[StoredSession], StoredSession],
+        beside: Beside = lambda _: (),
     ) -> Sequence[StoredSession]:
         """See SessionRevoker.revoke."""
-        before = _change(self._table, ChangeSessions(choice, None, change, is_thorough=True))
+        revoked = ChangeSessions(choice, None, change, is_thorough=True, beside=beside)
+        before = _change(self._table, revoked)
         ids = [stored.session_id for stored in before]
         self._table.unacknowledged.update(dict.fromkeys(ids))
         for notice in self._table.watchers:
@@ -191,11 +196,17 @@ def _carry_out_one(table: SessionTable, change: SessionChange) -> Sequence[Store
 def _add(table: SessionTable, added: AddSession) -> Sequence[StoredSession]:
     stored = added.stored
     live = sum(1 for _ in _chosen(table, Choice(user=stored.user), added.now_ms))
-    if stored.session_id in table.rows or live >= added.user_max:
+    if live >= added.user_max or not _insert(table, stored):
         return ()
+    return (stored,)
+
+
+def _insert(table: SessionTable, stored: StoredSession) -> bool:
+    if stored.session_id in table.rows:
+        return False
     table.made += 1
     table.rows[stored.session_id] = changed(stored, key=table.made)
-    return (stored,)
+    return True
 
 
 def _change(table: SessionTable, intent: ChangeSessions) -> Sequence[StoredSession]:
@@ -206,10 +217,13 @@ def _change(table: SessionTable, intent: ChangeSessions) -> Sequence[StoredSessi
             stored,
             permission=after.permission,
             status=after.status,
+            details=after.details,
             updated_ms=after.updated_ms,
             expires_ms=after.expires_ms,
             checksum=after.checksum,
         )
+        for added in intent.beside(after):
+            _insert(table, added)
     return before
 
 

@@ -10,7 +10,7 @@ from yjs_store.backends.sqlite_beside import writing_beside
 from yjs_store.backends.sqlite_sessions import revoke_beside_writer
 from yjs_store.errors import StoreUnusable
 from yjs_store.records import StoredSession
-from yjs_store.session_records import Choice
+from yjs_store.session_records import Beside, ChangeSessions, Choice
 
 
 class SqliteRevoker:
@@ -20,16 +20,18 @@ class SqliteRevoker:
         self._path = path
 
     async def revoke(
-        self, choice: Choice, change: Callable[[StoredSession], StoredSession]
+        self,
+        choice: Choice,
+        change: Callable[[StoredSession], StoredSession],
+        beside: Beside = lambda _: (),
     ) -> Sequence[StoredSession]:
         """See SessionRevoker.revoke."""
-        return await asyncio.to_thread(self._revoke, choice, change)
+        revoked = ChangeSessions(choice, None, change, is_thorough=True, beside=beside)
+        return await asyncio.to_thread(self._revoke, revoked)
 
-    def _revoke(
-        self, choice: Choice, change: Callable[[StoredSession], StoredSession]
-    ) -> Sequence[StoredSession]:
+    def _revoke(self, revoked: ChangeSessions) -> Sequence[StoredSession]:
         with writing_beside(self._path) as connection:
-            return revoke_beside_writer(connection, choice, change)
+            return revoke_beside_writer(connection, revoked)
 
     async def has_writer(self) -> bool:
         """See SessionRevoker.has_writer."""

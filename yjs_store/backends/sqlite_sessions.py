@@ -149,12 +149,10 @@ def list_to_acknowledge(connection: sqlite3.Connection, after: bytes, limit: int
 
 
 def revoke_beside_writer(
-    connection: sqlite3.Connection,
-    choice: Choice,
-    change: Callable[[StoredSession], StoredSession],
+    connection: sqlite3.Connection, revoked: ChangeSessions
 ) -> Sequence[StoredSession]:
     """See SessionRevoker.revoke; inside a write transaction."""
-    return _change(connection, ChangeSessions(choice, None, change, True), acknowledged=0)
+    return _change(connection, revoked, acknowledged=0)
 
 
 def _carry_out(
@@ -195,14 +193,18 @@ def _add(
         ).fetchone()[0]
     if live_of[stored.user] >= added.user_max:
         return ()
-    stored_rows = connection.execute(
+    stored_rows = _insert(connection, stored)
+    live_of[stored.user] += stored_rows
+    return (stored,) * stored_rows
+
+
+def _insert(connection: sqlite3.Connection, stored: StoredSession) -> int:
+    return connection.execute(
         f"INSERT INTO sessions ({_FACTS}) VALUES (:id, :user, :document, :permission, :status,"
         " :details, :created_ms, :updated_ms, :expires_ms, :credential_hash, :checksum)"
         " ON CONFLICT (id) DO NOTHING",
         _values(stored),
     ).rowcount
-    live_of[stored.user] += stored_rows
-    return (stored,) * stored_rows
 
 
 def _change(
@@ -211,14 +213,18 @@ def _change(
     before = _find_changed(connection, changed)
     for stored in before:
         after = changed.change(stored)
+        # Not touched where it stays: in a damaged one it may be nothing that can be stored.
+        details = " details = :details," if after.details != stored.details else ""
         execute_mending(
             connection,
             "sessions",
-            "UPDATE sessions SET permission = :permission, status = :status,"
+            f"UPDATE sessions SET permission = :permission, status = :status,{details}"
             " updated_ms = :updated_ms, expires_ms = :expires_ms, checksum = :checksum,"
             " acknowledged = :acknowledged WHERE key = :key",
             {**_values(after), "acknowledged": acknowledged, "key": stored.key},
         )
+        for added in changed.beside(after):
+            _insert(connection, added)
     return before
 
 
