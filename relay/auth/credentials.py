@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl
 
-from relay.auth.grants import BadRequest
+from relay.auth.grants import BadRequest, Unauthorized
 from relay.limits import AGENT_CHARACTERS_MAX, CREDENTIAL_BYTES_MAX, QUERY_FIELDS_MAX
 
 # The sub-protocol that the server answers with; the one with the credential is never repeated.
@@ -42,6 +42,7 @@ def websocket_credential(
 
     Raises:
         BadRequest: there are several, or it is too long.
+        Unauthorized: it is not valid Unicode, so nobody who decides can be asked about it.
     """
     found = [*_from_headers(headers), *_from_query(query)]
     found += [
@@ -102,4 +103,14 @@ def _only(found: Sequence[Credential]) -> Credential | None:
         raise BadRequest("more than one credential was given")
     if found and len(found[0].text) > CREDENTIAL_BYTES_MAX:
         raise BadRequest("the credential is too long")
+    if found:
+        _check_unicode(found[0].text)
     return found[0] if found else None
+
+
+def _check_unicode(text: str) -> None:
+    # A header's bytes that are no text are lone surrogates by now, which no JSON has.
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Unauthorized("the credential is not valid") from None

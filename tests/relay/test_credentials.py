@@ -9,7 +9,7 @@ from relay.auth.credentials import (
     http_credential,
     websocket_credential,
 )
-from relay.auth.grants import BadRequest
+from relay.auth.grants import BadRequest, Unauthorized
 from relay.limits import AGENT_CHARACTERS_MAX, CREDENTIAL_BYTES_MAX
 
 BEARER = (b"authorization", b"Bearer one")
@@ -63,6 +63,12 @@ def test_several_credentials_or_one_that_is_too_long_are_refused(
     with pytest.raises(BadRequest) as caught:
         websocket_credential(headers, query, protocols)
     assert "one" not in str(caught.value).replace("one credential", "")
+
+
+def test_what_is_no_text_is_refused_before_anybody_is_asked_about_it() -> None:
+    """A header's bytes that are no text come as lone surrogates, which no JSON has."""
+    with pytest.raises(Unauthorized):
+        websocket_credential([], b"", ["yjs-relay", "token.\udcff\ud800"])
 
 
 def test_over_http_only_the_header_counts() -> None:
