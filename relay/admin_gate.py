@@ -23,14 +23,16 @@ READABLE = "whoever reads it is an administrator"
 class AdminGate:
     """Knows an admin credential from others."""
 
-    def __init__(self, authority: Authority, token_file: Path | None) -> None:
-        """Read the file with the token, if there is one.
+    def __init__(
+        self, authority: Authority, token_file: Path | None, strangers: Strangers | None = None
+    ) -> None:
+        """Read the file with the token, if there is one; ``strangers`` are those of Admission.
 
         Raises:
             ConfigError: it cannot be used.
         """
         self._authority = authority
-        self._strangers = Strangers(authority, monotonic_s)
+        self._strangers = strangers or Strangers(authority, monotonic_s)
         self._file = None if token_file is None else TokenFile(token_file, READABLE)
         if self._file is None and not self._authority.needs_credential:
             raise ConfigError("--enable-admin-routes with --auth none needs --admin-token-file")

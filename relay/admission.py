@@ -61,10 +61,11 @@ class Admission:
         *,
         session_ttl_s: float = SESSION_TTL_S,
         ticket_ttl_s: float = TICKET_TTL_S,
-        clock_s: Callable[[], float] = monotonic_s,
+        strangers: Strangers | None = None,
     ) -> None:
+        """Judge by ``strangers``, whom the gates share, or by some of its own."""
         self.authority = authority
-        self._strangers = Strangers(authority, clock_s)
+        self._strangers = strangers or Strangers(authority, monotonic_s)
         self._sessions = sessions
         self._clock_ms = clock_ms
         self._make_secret = make_secret

@@ -10,6 +10,7 @@ from relay.auth.anonymous import Anonymous
 from relay.auth.grants import Authority
 from relay.auth.modes import make_authority
 from relay.auth.origins import OriginRefused, Origins
+from relay.auth.strangers import Strangers
 from relay.clock import monotonic_s, now_ms
 from relay.config import Settings
 from relay.debug.gate import ObserverGate
@@ -20,9 +21,14 @@ log = structlog.get_logger("relay.entrance")
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """Who is asked, which pages may come, who may use the admin routes, if anybody, and look."""
+    """Who is asked, which pages may come, who may use the admin routes, if anybody, and look.
+
+    By whichever way credentials of strangers come, they are judged by the same ``strangers``: a
+    network has one share of whoever decides, not one for each way.
+    """
 
     authority: Authority
+    strangers: Strangers
     origins: Origins
     admin: AdminGate | None
     observers: ObserverGate
@@ -43,17 +49,19 @@ def make_entrance(settings: Settings, address: str) -> Entrance:
         raise ConfigError(f"allowed_origins: {error}") from None
     if isinstance(authority, Anonymous):
         _check_anonymous(settings, address)
+    strangers = Strangers(authority, monotonic_s)
     gate = None
     if settings.enable_admin_routes:
-        gate = AdminGate(authority, settings.admin_token_file)
+        gate = AdminGate(authority, settings.admin_token_file, strangers)
     observers = ObserverGate(
         authority,
         settings.admin_token_file,
         settings.observer_token_file,
         monotonic_s,
         is_for_everybody=settings.allow_anonymous,
+        strangers=strangers,
     )
-    return Entrance(authority, origins, gate, observers)
+    return Entrance(authority, strangers, origins, gate, observers)
 
 
 def _check_anonymous(settings: Settings, address: str) -> None:

@@ -177,6 +177,7 @@ async def _serve(
         hub.ask_for_state,
         session_ttl_s=settings.session_ttl_s,
         ticket_ttl_s=settings.ticket_ttl_s,
+        strangers=entrance.strangers,
     )
     await admission.begin()
     hub.call_each_tick(admission.tick)

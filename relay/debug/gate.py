@@ -56,14 +56,17 @@ class ObserverGate:
         clock_s: Callable[[], float],
         *,
         is_for_everybody: bool = False,
+        strangers: Strangers | None = None,
     ) -> None:
         """Read the files; ``is_for_everybody`` when that was said aloud, for any name of ours.
+
+        ``strangers`` are those of Admission.
 
         Raises:
             ConfigError: a file cannot be used.
         """
         self._authority = authority
-        self._strangers = Strangers(authority, clock_s)
+        self._strangers = strangers or Strangers(authority, clock_s)
         self._clock_s = clock_s
         self._is_for_everybody = is_for_everybody
         self._admin = (

@@ -27,6 +27,7 @@ from relay.auth.grants import (
     SessionUnknown,
     Unauthorized,
 )
+from relay.auth.strangers import Strangers
 from relay.clock import make_secret
 from relay.hub import Hub
 from relay.limits import (
@@ -104,7 +105,7 @@ async def admission(
         clock,
         lambda: f"id-{next(numbers)}",
         hub.ask_for_state,
-        clock_s=lambda: clock.ms / 1000,
+        strangers=Strangers(authority, lambda: clock.ms / 1000),
     )
     yield made
     await made.close()

@@ -255,6 +255,13 @@ async def ticket_statuses(
     return [answer.status_code for answer in answers]
 
 
+async def status(server: ServerProcess, path: str, token: str) -> int:
+    async with deadline(), httpx.AsyncClient(trust_env=False) as client:
+        url = server.url.replace("ws", "http") + path
+        answer = await client.get(url, headers={"Authorization": f"Bearer {token}"})
+    return answer.status_code
+
+
 async def close_code(server: ServerProcess, token: str, address: str = "127.0.0.1") -> int | None:
     """How a websocket ends; None when it is let in."""
     url = f"{server.url}/doc?token={quote(token)}"
@@ -275,7 +282,8 @@ async def test_a_flood_of_bad_tokens_ends_neither_its_neighbours_nor_anybody_els
     ann, bob = (f"{name}'s token of this test" for name in ("ann", "bob"))
     file = tmp_path / "tokens.toml"
     file.write_text(TOKENS)
-    with ServerProcess(tmp_path, "--auth", "token", "--token-file", str(file)) as server:
+    options = ("--auth", "token", "--token-file", str(file), "--enable-admin-routes")
+    with ServerProcess(tmp_path, *options) as server:
         assert await close_code(server, ann) is None
         # What it has at first, and what time gives it while this goes on.
         found: list[int] = []
@@ -287,6 +295,10 @@ async def test_a_flood_of_bad_tokens_ends_neither_its_neighbours_nor_anybody_els
         while codes[-1] == 4401:
             codes.append(await close_code(server, f"bad, too {len(codes)}"))
         assert codes[-1] == 4529
+        for path in ("/admin/sessions", "/metrics"):
+            # One share for all ways: or a network has as many as there are ways.
+            found = [await status(server, path, f"bad, {path} {number}") for number in range(20)]
+            assert found.count(429) >= 10, path
         assert await close_code(server, ann) is None, "who is known from there"
         assert await close_code(server, bob, "127.0.0.2") is None, "and who is elsewhere"
         assert await ticket_statuses(server, [bob], "127.0.0.2") == [200]
