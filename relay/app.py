@@ -48,7 +48,7 @@ def create_app(
         routes=[
             Route("/health/live", live),
             Route("/health/ready", ready),
-            *auth_routes(admission, origins, now_ms),
+            *auth_routes(admission, origins, now_ms, lambda: hub.is_storage_failing),
             *page_routes(),
             *([] if admin is None else admin_routes(admin, store, hub, tracing)),
         ]

@@ -26,7 +26,12 @@ _TICKET = "/auth/ticket/"
 _SESSION = "/auth/session/"
 
 
-def auth_routes(admission: Admission, origins: Origins, clock_ms: Callable[[], int]) -> list[Route]:
+def auth_routes(
+    admission: Admission,
+    origins: Origins,
+    clock_ms: Callable[[], int],
+    is_storage_failing: Callable[[], bool],
+) -> list[Route]:
     """Return the routes."""
 
     async def ticket(request: Request) -> Response:
@@ -63,7 +68,8 @@ def auth_routes(admission: Admission, origins: Origins, clock_ms: Callable[[], i
         pages = [Middleware(_Pages, origins=origins)]
         # OPTIONS is for the middleware, which answers what browsers ask before they send.
         methods = ["POST", "OPTIONS"]
-        return Route(path, with_json_errors(_posted(handler)), methods=methods, middleware=pages)
+        handled = with_json_errors(_posted(handler), is_storage_failing)
+        return Route(path, handled, methods=methods, middleware=pages)
 
     return [
         route(f"{_TICKET}{{document:path}}", ticket),

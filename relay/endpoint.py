@@ -32,6 +32,8 @@ _PROTOCOL_FAILURES = frozenset(
         CloseCode.TOO_MANY,
     }
 )
+# Clients come again and again until these are over.
+_OUTAGES = frozenset({CloseCode.STORAGE_FAILING, CloseCode.ADMISSION_UNAVAILABLE})
 
 
 class WebsocketEndpoint:
@@ -127,9 +129,10 @@ class WebsocketEndpoint:
             connection.end(error.code, str(error))
         except StoreError as error:
             code, reason = ending_for(error)
-            log.warning(
-                "document not opened", connection=connection.connection_id, error=str(error)
-            )
+            # Clients come again every few seconds. That storage fails was said when it began.
+            is_known = code == CloseCode.STORAGE_FAILING and self._hub.is_storage_failing
+            say = log.debug if is_known else log.warning
+            say("document not opened", connection=connection.connection_id, error=str(error))
             connection.end(code, reason)
         return None
 
@@ -256,6 +259,9 @@ async def _send_until_ending(connection: Connection, room: LiveRoom | None, send
 async def _close(connection: Connection, document: str | None, ending: Ending, send: Send) -> None:
     code, reason, facts, _ = ending
     say = log.info if code == CloseCode.GOING_AWAY else log.warning
+    if document is None and code in _OUTAGES:
+        # Why nobody is let in was said when it began.
+        say = log.debug
     say(
         "connection closed",
         **_who(connection, document),

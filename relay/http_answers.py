@@ -37,8 +37,13 @@ def requester(request: Request) -> str:
     return network_of(request.client.host if request.client else "unknown")
 
 
-def with_json_errors(handler: Handler) -> Handler:
-    """Let a handler raise what it is refused by."""
+def with_json_errors(
+    handler: Handler, is_storage_failing: Callable[[], bool] = lambda: False
+) -> Handler:
+    """Let a handler raise what it is refused by.
+
+    Who is asked again and again says whether it is logged already that storage fails.
+    """
 
     async def handle(request: Request) -> Response:
         try:
@@ -51,7 +56,9 @@ def with_json_errors(handler: Handler) -> Handler:
             return refuse(400, "bad_request", str(error))
         except StoreError as error:
             code, reason = ending_for(error)
-            log.warning("request failed", path=request.url.path[:200], error=str(error))
+            is_known = code == CloseCode.STORAGE_FAILING and is_storage_failing()
+            say = log.debug if is_known else log.warning
+            say("request failed", path=request.url.path[:200], error=str(error))
             return refuse(_STATUS_OF.get(code, 503), "storage", reason)
 
     return handle

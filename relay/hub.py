@@ -169,6 +169,11 @@ class Hub:
             for callback in self._each_tick:
                 callback()
 
+    @property
+    def is_storage_failing(self) -> bool:
+        """Whether something waits for storage that fails, which the engine has logged once."""
+        return self._store.failing_since_s is not None
+
     def tick(self, now_s: float) -> None:
         """Do what is due: signs of life, stalled readers, awareness, empty rooms."""
         self._is_every_room_used = False

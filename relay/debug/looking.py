@@ -73,6 +73,11 @@ class Looker:
         hub = self._hub
         return (self._observation.version, hub.connection_count, hub.room_count, hub.is_draining)
 
+    @property
+    def is_storage_failing(self) -> bool:
+        """See Hub."""
+        return self._hub.is_storage_failing
+
     async def close(self) -> None:
         """Give up what is under way."""
         await self._of_store.close()

@@ -56,15 +56,28 @@ class DebugRoutes:
         self._watchers = watchers
         self._gate = gate
         self._may_act = may_act
-        self._document = _handled(self._answer_document)
+        self._document = self._handled(self._answer_document)
         self._handlers = {
-            "/debug/storage": _handled(self._answer_storage),
-            "/debug/documents": _handled(self._answer_documents),
-            "/debug/me": _handled(self._answer_me),
-            "/debug/stream": _handled(self._answer_stream),
-            "/metrics": _handled(self._answer_metrics),
-            "/openapi.json": _handled(self._answer_openapi),
+            "/debug/storage": self._handled(self._answer_storage),
+            "/debug/documents": self._handled(self._answer_documents),
+            "/debug/me": self._handled(self._answer_me),
+            "/debug/stream": self._handled(self._answer_stream),
+            "/metrics": self._handled(self._answer_metrics),
+            "/openapi.json": self._handled(self._answer_openapi),
         }
+
+    def _handled(self, handler: Handler) -> Handler:
+        async def handle(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except NoDocument:
+                return refuse(404, "not_found", "there is no such document")
+            except TooManyLooks:
+                return refuse(503, "busy", "too much is looked at; try again", Retry_After="1")
+            except TooManyWatchers:
+                return refuse(503, "busy", "too many watch; ask now and then", Retry_After="10")
+
+        return with_json_errors(handle, lambda: self._looker.is_storage_failing)
 
     def serves(self, path: str) -> bool:
         """Say whether a path is one of these."""
@@ -126,20 +139,6 @@ class DebugRoutes:
         # Made for who asks first: no start of a server waits for it.
         described = (*OPERATIONS, *(ADMIN_OPERATIONS if self._may_act else ()))
         return openapi_json(package_version(), described)
-
-
-def _handled(handler: Handler) -> Handler:
-    async def handle(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except NoDocument:
-            return refuse(404, "not_found", "there is no such document")
-        except TooManyLooks:
-            return refuse(503, "busy", "too much is looked at; try again", Retry_After="1")
-        except TooManyWatchers:
-            return refuse(503, "busy", "too many watch; ask now and then", Retry_After="10")
-
-    return with_json_errors(handle)
 
 
 class _Made(Response):

@@ -26,7 +26,7 @@ from relay.hub import Hub
 from relay.live_room import LiveRoom
 from relay.tracing import NO_TRACING, Tracing
 from relay.wire import y_websocket as wire
-from yjs_store import CheckpointPolicy, SessionBook, Store, open_store
+from yjs_store import CheckpointPolicy, SessionBook, Store, StoreFailing, open_store
 from yjs_store.backends.memory import MemoryBackend
 from yjs_store.backends.sqlite import SqliteBackend
 from yjs_store.limits import JOURNAL_ROW_BYTES_MAX
@@ -118,6 +118,20 @@ def retries_at_once(test: Test) -> Test:
     """Mark a test in which storage fails: what is tried again is tried after the shortest wait."""
     old_name = "ignore:The .initial. parameter is deprecated:DeprecationWarning"
     return pytest.mark.filterwarnings(old_name)(pytest.mark.usefixtures("no_jitter")(test))
+
+
+@asynccontextmanager
+async def storage_failing(hub: Hub, store: Store, backend: "GatedBackend") -> AsyncIterator[None]:
+    """Let storage fail for a while, as somebody's edit has already found out; it is kept."""
+    member = await Member.join(hub, "waiting")
+    backend.append_error = StoreFailing("I/O error")
+    member.send_update(text_update("kept"))
+    await backend.wait_appends(2)
+    await run_ready_tasks()
+    yield
+    backend.append_error = None
+    await store.wait_settled()
+    assert text_of(await store.load("waiting")) == "kept"
 
 
 async def wait_frames_received(hub: Hub, count: int) -> None:

@@ -1,5 +1,6 @@
 """The routes that are looked at: what they answer, to whom, and that looking changes nothing."""
 
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from observing import DOCUMENT, LIVE, STORE, TRACES, FakeObservation, FakeTroubles, head
 from relay_support import (
     ORIGINS,
@@ -15,6 +17,8 @@ from relay_support import (
     GatedBackend,
     Member,
     anonymous_admission,
+    retries_at_once,
+    storage_failing,
     text_update,
 )
 
@@ -339,6 +343,36 @@ async def test_when_storage_does_not_answer_that_is_said_and_nothing_of_it(
     assert (await client.get("/metrics")).status_code == 503
     observation.error = None
     await get(client, "/debug/storage")
+
+
+@pytest.mark.parametrize("is_said", [True, False])
+@retries_at_once
+async def test_that_storage_fails_is_not_said_again_for_each_who_asks(
+    client: httpx.AsyncClient,
+    hub: Hub,
+    store: Store,
+    backend: GatedBackend,
+    observation: FakeObservation,
+    monkeypatch: pytest.MonkeyPatch,
+    is_said: bool,
+) -> None:
+    """Dashboards ask each second, and so do clients for tickets."""
+
+    async def fail(*_: object) -> None:
+        raise StoreFailing("I/O error")
+
+    observation.error = StoreFailing("I/O error")
+    monkeypatch.setattr(anonymous_admission(hub), "issue_ticket", fail)
+    async with contextlib.AsyncExitStack() as stack:
+        if is_said:
+            await stack.enter_async_context(storage_failing(hub, store, backend))
+        with structlog.testing.capture_logs() as logs:
+            for _ in range(5):
+                assert (await client.get("/debug/storage")).status_code == 503
+            ticket = await client.post("/auth/ticket/doc", headers={"Authorization": "Bearer t"})
+            assert ticket.status_code == 503
+    said = [entry["log_level"] for entry in logs if entry["event"] == "request failed"]
+    assert said == ["debug" if is_said else "warning"] * 6
 
 
 # ---- field note 23 -------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The websocket endpoint: frames in, frames out, and an end with a code and a reason."""
 
 import asyncio
+import contextlib
 import json
 from typing import Any
 
@@ -14,7 +15,9 @@ from relay_support import (
     deadline,
     decode_awareness_states,
     encode_awareness_states,
+    retries_at_once,
     run_ready_tasks,
+    storage_failing,
     text_of,
     text_update,
     typed,
@@ -24,7 +27,7 @@ from relay_support import (
 from relay import connection as connection_module
 from relay import outbox as outbox_module
 from relay.auth.anonymous import Anonymous
-from relay.auth.grants import Grant
+from relay.auth.grants import DeciderUnavailable, Grant
 from relay.errors import CloseCode
 from relay.hub import Hub
 from relay.limits import (
@@ -399,13 +402,13 @@ async def test_a_client_that_is_gone_in_the_middle_of_a_frame_is_forgotten(hub: 
 # ---- endings and their log lines ----------------------------------------------------------------
 
 
-async def ended(socket: AsgiSocket) -> tuple[int, str, dict[str, Any]]:
+async def ended(socket: AsgiSocket, level: str = "warning") -> tuple[int, str, dict[str, Any]]:
     """Wait for the end; return its code, reason and log line."""
     with structlog.testing.capture_logs() as logs:
         code, reason = await socket.wait_closed()
     (entry,) = [entry for entry in logs if entry["event"] == "connection closed"]
     assert (entry["code"], entry["reason"]) == (code, reason)
-    assert entry["log_level"] == "warning"
+    assert entry["log_level"] == level
     assert entry["peer"] == "127.0.0.1:9"
     return code, reason, entry
 
@@ -506,11 +509,55 @@ async def test_storage_that_does_not_answer_is_a_matter_of_time(
 ) -> None:
     backend.load_error = StoreFailing("I/O error")
     async with AsgiSocket.open(hub, "doc") as socket:
-        code, reason, _ = await ended(socket)
+        code, reason, _ = await ended(socket, "debug")
     assert (code, reason) == (4503, "storage is failing")
     backend.load_error = None
     async with AsgiSocket.open(hub, "doc") as again:
         await again.next()
+
+
+@pytest.mark.parametrize("is_said", [True, False])
+@retries_at_once
+async def test_that_storage_fails_is_not_said_again_for_each_who_comes(
+    hub: Hub, store: Store, backend: GatedBackend, is_said: bool
+) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        if is_said:
+            await stack.enter_async_context(storage_failing(hub, store, backend))
+        backend.load_error = StoreFailing("I/O error")
+        with structlog.testing.capture_logs() as logs:
+            for _ in range(5):
+                async with AsgiSocket.open(hub, "doc") as socket:
+                    assert (await socket.wait_closed())[0] == 4503
+        backend.load_error = None
+    said = [(entry["event"], entry["log_level"]) for entry in logs]
+    assert said.count(("document not opened", "debug" if is_said else "warning")) == 5
+    assert said.count(("connection closed", "debug")) == 5
+
+
+async def test_that_nobody_decides_is_not_said_again_for_each_who_comes(hub: Hub) -> None:
+    """The hook has said so when it began."""
+
+    class Down(Anonymous):
+        async def judge(self, credential: str, document: str | None) -> Grant:
+            raise DeciderUnavailable("who decides about admission does not answer")
+
+    admission = anonymous_admission(hub)
+    admission.authority = Down()
+    with structlog.testing.capture_logs() as logs:
+        async with AsgiSocket.open(hub, "doc") as socket:
+            assert (await socket.wait_closed())[0] == 4504
+    assert [(entry["event"], entry["log_level"]) for entry in logs] == [
+        ("connection closed", "debug")
+    ]
+
+
+async def test_who_was_in_and_is_closed_while_storage_fails_is_in_the_log(hub: Hub) -> None:
+    async with AsgiSocket.open(hub, "doc") as socket:
+        await socket.next()
+        hub.end_all(CloseCode.STORAGE_FAILING, "storage is failing; your last edits wait for it")
+        code, _, entry = await ended(socket)
+    assert (code, entry["document"]) == (4503, "doc")
 
 
 async def test_what_comes_after_the_offence_does_not_count(hub: Hub, store: Store) -> None:
