@@ -31,6 +31,7 @@ from relay.hub_bounds import HubBounds
 from relay.limits import TICK_S
 from relay.readiness import readiness
 from relay.service_manager import ServiceManager
+from relay.socket_server import SocketServer
 from relay.tracing import Tracing
 from relay.tracing_setup import make_tracing
 from relay.transport import Transport, make_transport
@@ -64,7 +65,8 @@ async def serve(
     try:
         entrance = make_entrance(settings, listener.getsockname()[0])
         front, wishes = Front(), _Wishes()
-        server = _Server(transport.make_config(front, _BACKLOG), wishes)
+        config = transport.make_config(front, _BACKLOG)
+        server = _Server(config, transport.bounds.request_s, wishes)
         serving: asyncio.Task[object] = asyncio.create_task(
             server.serve(sockets=[listener]), name="relay-server"
         )
@@ -286,11 +288,11 @@ class _Wishes:
         self.hurried = asyncio.Event()
 
 
-class _Server(uvicorn.Server):
+class _Server(SocketServer):
     """uvicorn's server, with our way of stopping."""
 
-    def __init__(self, config: uvicorn.Config, wishes: _Wishes) -> None:
-        super().__init__(config)
+    def __init__(self, config: uvicorn.Config, handshake_s: float, wishes: _Wishes) -> None:
+        super().__init__(config, handshake_s)
         self._wishes = wishes
         self._has_started = asyncio.Event()
         self._loop = asyncio.get_running_loop()

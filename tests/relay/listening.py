@@ -12,13 +12,14 @@ from relay_support import deadline
 from starlette.types import ASGIApp
 
 from relay.proxies import Networks
+from relay.socket_server import SocketServer
 from relay.transport import Transport
 from relay.transport_bounds import TransportBounds
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
+class _Server(SocketServer):
+    def __init__(self, config: uvicorn.Config, handshake_s: float) -> None:
+        super().__init__(config, handshake_s)
         self.has_started = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -62,7 +63,7 @@ async def listening(
     config = transport.make_config(app, backlog=100)
     for name, value in options.items():
         setattr(config, name, value)
-    server = _Server(config)
+    server = _Server(config, transport.bounds.request_s)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         await server.has_started.wait()

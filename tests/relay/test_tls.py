@@ -1,13 +1,17 @@
 """TLS of the server's own."""
 
+import asyncio
 import ssl
+from asyncio.constants import SSL_HANDSHAKE_TIMEOUT as TLS_HANDSHAKE_OF_THE_LOOP_S
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import websockets
 from certificates import write_certificate
+from listening import Raw, listening
 from relay_process import ServerProcess
 from relay_support import deadline, text_update
 
@@ -15,6 +19,7 @@ from relay.config import load_settings
 from relay.errors import ConfigError
 from relay.server import serve
 from relay.tls import make_tls_context
+from relay.transport_bounds import TransportBounds
 from relay.wire import y_websocket as wire
 
 
@@ -60,6 +65,25 @@ async def test_a_client_without_tls_gets_nothing(server: ServerProcess) -> None:
     with pytest.raises((OSError, websockets.InvalidMessage)):
         async with websockets.connect(f"ws://127.0.0.1:{server.port}/ws/doc", proxy=None):
             pass
+
+
+# The first bytes of a ClientHello of 512 bytes, of which no more comes.
+HALF_A_HANDSHAKE = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+
+
+async def nothing_to_serve(scope: Any, receive: Any, send: Any) -> None:
+    raise AssertionError("nobody asks for anything")
+
+
+async def test_half_a_handshake_has_the_time_of_a_request(files: tuple[Path, Path]) -> None:
+    bounds = TransportBounds(request_s=0.05)
+    async with (
+        listening(nothing_to_serve, bounds, tls=make_tls_context(*files)) as server,
+        Raw.open(server.port) as raw,
+    ):
+        await raw.send(HALF_A_HANDSHAKE)
+        async with asyncio.timeout(TLS_HANDSHAKE_OF_THE_LOOP_S / 4):
+            assert await raw.rest() == b""
 
 
 def test_tls_older_than_1_2_is_not_spoken(files: tuple[Path, Path]) -> None:
