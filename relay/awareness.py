@@ -4,30 +4,32 @@ The server has no state of its own. A removal keeps the client's clock, so that 
 cannot come back, and is encoded from the clocks, since the state is gone.
 """
 
-import json
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, NoReturn
+from typing import NamedTuple
 
-from relay.errors import MalformedMessage
+from relay.awareness_format import NULL, Entry, check_json, count_values, decode, encode
 from relay.limits import (
     AWARENESS_BYTES_PER_CONNECTION_MAX,
-    AWARENESS_BYTES_PER_MESSAGE_MAX,
     AWARENESS_BYTES_PER_ROOM_MAX,
     AWARENESS_CLIENTS_PER_CONNECTION_MAX,
-    AWARENESS_CLIENTS_PER_MESSAGE_MAX,
     AWARENESS_CLIENTS_PER_ROOM_MAX,
     AWARENESS_CLOCKS_MAX,
 )
-from relay.wire.lib0 import read_var_bytes, read_var_uint, write_var_bytes, write_var_uint
-
-_NULL: Final = b"null"
 
 
-class _Entry(NamedTuple):
-    client: int
-    clock: int
-    state: bytes
+class Reading(NamedTuple):
+    """What of one awareness message may be news, and what there was to look at.
+
+    ``parsed_bytes`` are those of the states that were parsed, ``parsed_values`` what they hold.
+    """
+
+    entries: list[Entry]
+    byte_length: int
+    entry_count: int
+    parsed_states: int
+    parsed_bytes: int
+    parsed_values: int
 
 
 @dataclass(slots=True)
@@ -60,30 +62,61 @@ class AwarenessStates:
         self._present = 0
         self._bytes = 0
 
-    def apply(self, payload: bytes, owner: Hashable, now_s: float) -> bytes | None:
-        """Take in an awareness update; return what the others should get, None for nothing.
+    def read(self, payloads: Sequence[bytes]) -> list[Reading]:
+        """Read the awareness messages of one frame, each once; nothing of them counts yet.
+
+        Only what may be news is parsed, and of that no more than one connection may show:
+        everybody waits meanwhile. What is beyond is left out, as what is beyond a bound is.
+
+        Raises:
+            MalformedMessage: one does not decode, or together they are too large.
+        """
+        left_states = AWARENESS_CLIENTS_PER_CONNECTION_MAX
+        left_bytes = AWARENESS_BYTES_PER_CONNECTION_MAX
+        readings = []
+        for payload, entries in zip(payloads, decode(payloads), strict=True):
+            reading = self._read(len(payload), entries, left_states, left_bytes)
+            left_states -= reading.parsed_states
+            left_bytes -= reading.parsed_bytes
+            readings.append(reading)
+        return readings
+
+    def _read(
+        self, byte_length: int, entries: Sequence[Entry], left_states: int, left_bytes: int
+    ) -> Reading:
+        kept = []
+        parsed_states = parsed_bytes = parsed_values = 0
+        for entry in entries:
+            if not self._may_be_news(entry):
+                continue
+            if entry.state != NULL:
+                too_much = parsed_bytes + len(entry.state) > left_bytes
+                if parsed_states == left_states or too_much:
+                    continue
+                check_json(entry.state)
+                parsed_states += 1
+                parsed_bytes += len(entry.state)
+                parsed_values += count_values(entry.state)
+            kept.append(entry)
+        return Reading(kept, byte_length, len(entries), parsed_states, parsed_bytes, parsed_values)
+
+    def _may_be_news(self, entry: Entry) -> bool:
+        """Say whether ``apply`` may take it in, also after others of the same frame."""
+        known = self._clients.get(entry.client)
+        if known is None or entry.clock > known.clock:
+            return True
+        return entry.clock == known.clock and entry.state == NULL and known.state is not None
+
+    def apply(self, entries: Sequence[Entry], owner: Hashable, now_s: float) -> bytes | None:
+        """Take in what was read; return what the others should get, None for nothing.
 
         What is beyond a bound is not shown, and nobody's fault: a stock client sends on whatever
         it hears of others.
-
-        Raises:
-            MalformedMessage: it does not decode or is too large; nothing of it counts.
         """
-        entries = _decode(payload)
         # One after the other: a client may be in it twice.
         accepted = [entry for entry in entries if self._accept(entry, owner, now_s)]
         self._forget_old_clocks()
-        return _encode(accepted) if accepted else None
-
-    @staticmethod
-    def check(payloads: Sequence[bytes]) -> None:
-        """Return when ``apply`` of each would be without an error.
-
-        Raises:
-            MalformedMessage: as ``apply``; nothing of any counts.
-        """
-        for payload in payloads:
-            _decode(payload)
+        return encode(accepted) if accepted else None
 
     def remove_owner(self, owner: Hashable) -> bytes | None:
         """Remove exactly the clients whose newest state came from this connection.
@@ -110,25 +143,25 @@ class AwarenessStates:
     def all_states(self) -> bytes | None:
         """Return every present state as one update; None when there is none."""
         entries = [
-            _Entry(client, known.clock, known.state)
+            Entry(client, known.clock, known.state)
             for client, known in self._clients.items()
             if known.state is not None
         ]
-        return _encode(entries) if entries else None
+        return encode(entries) if entries else None
 
     def states_of(self, clients: Iterable[int]) -> bytes | None:
         """Return the states and the removals of these clients; None when none is remembered."""
         entries = [
-            _Entry(client, known.clock, _NULL if known.state is None else known.state)
+            Entry(client, known.clock, NULL if known.state is None else known.state)
             for client in clients
             if (known := self._clients.get(client)) is not None
         ]
-        return _encode(entries) if entries else None
+        return encode(entries) if entries else None
 
-    def _accept(self, entry: _Entry, owner: Hashable, now_s: float) -> bool:
+    def _accept(self, entry: Entry, owner: Hashable, now_s: float) -> bool:
         """Take in an entry if it is news."""
         known = self._clients.get(entry.client)
-        is_removal = entry.state == _NULL
+        is_removal = entry.state == NULL
         is_news = known is None or entry.clock > known.clock
         if is_news and not is_removal and not self._has_room_for(entry, known, owner):
             # The bound is the room's, not this client's fault: it goes on, and isn't shown.
@@ -145,7 +178,7 @@ class AwarenessStates:
         # hear of others, too.
         return False
 
-    def _has_room_for(self, entry: _Entry, known: _Client | None, owner: Hashable) -> bool:
+    def _has_room_for(self, entry: Entry, known: _Client | None, owner: Hashable) -> bool:
         former = len(known.state) if known is not None and known.state is not None else 0
         is_new = former == 0
         owned = self._owned.get(owner, _Owned())
@@ -158,13 +191,13 @@ class AwarenessStates:
             and own_bytes <= AWARENESS_BYTES_PER_CONNECTION_MAX
         )
 
-    def _set(self, entry: _Entry, owner: Hashable, now_s: float) -> None:
+    def _set(self, entry: Entry, owner: Hashable, now_s: float) -> None:
         # Taken out and put in anew, so that the dict is ordered by when a client was last heard.
         former = self._clients.pop(entry.client, None)
         if former is not None:
             self._uncount(former)
             self._disown(entry.client, former)
-        if entry.state == _NULL:
+        if entry.state == NULL:
             self._clients[entry.client] = _Client(entry.clock, None, owner, now_s)
         else:
             self._clients[entry.client] = _Client(entry.clock, entry.state, owner, now_s)
@@ -197,8 +230,8 @@ class AwarenessStates:
                 known.state = None
                 # The same clock: stock clients accept null at the clock they hold, and the
                 # client itself goes on from there when it comes back.
-                removed.append(_Entry(client, known.clock, _NULL))
-        return _encode(removed) if removed else None
+                removed.append(Entry(client, known.clock, NULL))
+        return encode(removed) if removed else None
 
     def _forget_old_clocks(self) -> None:
         surplus = len(self._clients) - AWARENESS_CLOCKS_MAX
@@ -207,58 +240,3 @@ class AwarenessStates:
         gone = [client for client, known in self._clients.items() if known.state is None]
         for client in gone[:surplus]:
             del self._clients[client]
-
-
-def clients_in(payload: bytes) -> list[int]:
-    """Return whose states are in an awareness update that was made here."""
-    return [entry.client for entry in _decode_entries(payload)]
-
-
-def _decode(payload: bytes) -> list[_Entry]:
-    if len(payload) > AWARENESS_BYTES_PER_MESSAGE_MAX:
-        raise MalformedMessage(
-            f"an awareness update of {len(payload)} bytes; "
-            f"the bound is {AWARENESS_BYTES_PER_MESSAGE_MAX}"
-        )
-    count, _ = read_var_uint(payload, 0)
-    if count > AWARENESS_CLIENTS_PER_MESSAGE_MAX:
-        raise MalformedMessage(f"awareness of {count} clients in one message")
-    return [
-        _Entry(entry.client, entry.clock, _checked_json(entry.state))
-        for entry in _decode_entries(payload)
-    ]
-
-
-def _decode_entries(payload: bytes) -> list[_Entry]:
-    count, position = read_var_uint(payload, 0)
-    entries = []
-    for _ in range(count):
-        client, position = read_var_uint(payload, position)
-        clock, position = read_var_uint(payload, position)
-        state, position = read_var_bytes(payload, position)
-        entries.append(_Entry(client, clock, state))
-    if position != len(payload):
-        raise MalformedMessage("bytes after the last awareness state")
-    return entries
-
-
-def _checked_json(state: bytes) -> bytes:
-    """Return the state; stock clients parse it unguarded, so it must be JSON to them too."""
-    try:
-        parsed = json.loads(state.decode(), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise MalformedMessage("an awareness state is not JSON") from error
-    return _NULL if parsed is None else state
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _encode(entries: list[_Entry]) -> bytes:
-    parts = [write_var_uint(len(entries))]
-    for entry in entries:
-        parts.append(write_var_uint(entry.client))
-        parts.append(write_var_uint(entry.clock))
-        parts.append(write_var_bytes(entry.state))
-    return b"".join(parts)

@@ -66,9 +66,12 @@ ASKED_PER_S: Final = 100.0
 ASKED_BURST: Final = 200.0
 # What an awareness message or an answer costs beside 1, for each byte.
 ASKED_PER_AWARENESS_BYTE: Final = 1 / KIB
+# For each value in a state that is parsed, and each client: up to 0.4 us. A cursor has some 30.
+ASKED_PER_AWARENESS_VALUE: Final = 1 / 64
 ASKED_PER_ANSWER_BYTE: Final = 1 / (16 * KIB)
-# No single answer or awareness message costs more: whoever opens a large document, or enters a
-# crowd and sends on what it hears of it, may edit at once.
+# No single answer costs more, nor what is passed over in an awareness message: whoever opens a
+# large document, or enters a crowd and sends on what it hears of it, may edit at once. What has to
+# be parsed, which takes longer, costs in full.
 ASKED_PER_ANSWER_MAX: Final = 0.75 * ASKED_BURST
 
 # What waits for a slow reader before its queue is collapsed to one resync diff.
@@ -97,8 +100,10 @@ AWARENESS_BYTES_PER_CONNECTION_MAX: Final = 256 * KIB
 # States and bytes of one room: everybody who enters it is sent them all.
 AWARENESS_CLIENTS_PER_ROOM_MAX: Final = 5000
 AWARENESS_BYTES_PER_ROOM_MAX: Final = 1 * MIB
-# One awareness message. Stock clients send on whatever they hear of others, so all of a room, with
-# its ids and clocks, and their own: nobody may be closed for what others announced.
+# The awareness messages of one frame, together; only what may be news in them is parsed, and no
+# more of it than one connection may show. Stock clients send on whatever they hear of others, so
+# all of a room, with its ids and clocks, and their own: nobody may be closed for what others
+# announced.
 AWARENESS_CLIENTS_PER_MESSAGE_MAX: Final = 2 * AWARENESS_CLIENTS_PER_ROOM_MAX
 AWARENESS_BYTES_PER_MESSAGE_MAX: Final = 2 * AWARENESS_BYTES_PER_ROOM_MAX
 # Awareness goes to everybody, so n cursors cost n*n. The next news of a room wait, and are joined,

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import NamedTuple
 
-from relay import awareness
-from relay.awareness import AwarenessStates
+from relay import awareness_format
+from relay.awareness import AwarenessStates, Reading
 from relay.limits import (
     ASKED_PER_ANSWER_BYTE,
     ASKED_PER_ANSWER_MAX,
     ASKED_PER_AWARENESS_BYTE,
+    ASKED_PER_AWARENESS_VALUE,
     AWARENESS_TIMEOUT_S,
 )
 from relay.wire import y_websocket as wire
@@ -55,6 +56,8 @@ def _charge_nobody(_cost: float, _now_s: float) -> None:
 
 
 Effect = Submit | AnswerStep1 | Reply | SpreadAwareness
+# A message whose awareness, if it is that, was read.
+_Message = wire.SyncStep1 | wire.SyncStep2 | wire.Update | wire.QueryAwareness | Reading
 
 
 class Room:
@@ -77,14 +80,17 @@ class Room:
         Raises:
             MalformedMessage: the frame is not y-protocol; nothing of it counts.
         """
-        messages = wire.decode(frame)
+        decoded = wire.decode(frame)
+        if len(decoded) == 1 and isinstance(decoded[0], wire.Update):
+            # Nearly all are.
+            return self._effects_of(sender, decoded[0], now_s, charge)
+        messages = self._read_awareness(decoded)
         if len(messages) == 1:
             return self._effects_of(sender, messages[0], now_s, charge)
-        self._check_awareness(messages)
         # However often a frame asks, it gets one answer (P6): to who asks from two states at
         # once, everything is the answer to both.
         asked = {each.state_vector for each in messages if isinstance(each, wire.SyncStep1)}
-        answered: set[type[wire.Message]] = set()
+        answered: set[type[_Message]] = set()
         effects: list[Effect] = []
         for message in messages:
             if isinstance(message, wire.SyncStep1 | wire.QueryAwareness):
@@ -99,7 +105,7 @@ class Room:
         return effects
 
     def _effects_of(
-        self, sender: Hashable, message: wire.Message, now_s: float, charge: Charge
+        self, sender: Hashable, message: _Message, now_s: float, charge: Charge
     ) -> Sequence[Effect]:
         match message:
             case wire.Update(update):
@@ -112,22 +118,23 @@ class Room:
             case wire.SyncStep2(update):
                 charge(1, now_s)
                 return (Submit(update, repeats=True),)
-            case wire.Awareness(payload):
-                charge(
-                    1 + min(len(payload) * ASKED_PER_AWARENESS_BYTE, ASKED_PER_ANSWER_MAX), now_s
-                )
-                return _spread(self._awareness.apply(payload, sender, now_s))
+            case Reading() as reading:
+                charge(_cost_of(reading), now_s)
+                return _spread(self._awareness.apply(reading.entries, sender, now_s))
             case wire.QueryAwareness():
                 effects = self._reply_all_states()
                 frame_bytes = sum(len(each.frame) for each in effects)
                 charge(1 + frame_bytes * ASKED_PER_ANSWER_BYTE, now_s)
                 return effects
 
-    def _check_awareness(self, messages: Sequence[wire.Message]) -> None:
+    def _read_awareness(self, messages: Sequence[wire.Message]) -> Sequence[_Message]:
         """Find what is wrong with any awareness message before the first takes effect."""
         payloads = [message.payload for message in messages if isinstance(message, wire.Awareness)]
-        if payloads:
-            self._awareness.check(payloads)
+        readings = iter(self._awareness.read(payloads))
+        return [
+            next(readings) if isinstance(message, wire.Awareness) else message
+            for message in messages
+        ]
 
     def leave(self, connection: Hashable) -> Sequence[SpreadAwareness]:
         """Return what the others get when a connection is gone."""
@@ -163,7 +170,20 @@ def clients_in(frame: bytes) -> list[int]:
     """Return whose states are in a frame of SpreadAwareness."""
     (message,) = wire.decode(frame)
     assert isinstance(message, wire.Awareness), "made by this module"
-    return awareness.clients_in(message.payload)
+    return awareness_format.clients_in(message.payload)
+
+
+def _cost_of(reading: Reading) -> float:
+    """Return what a message costs: what was parsed in full, what was passed over up to a bound."""
+    passed = max(
+        (reading.byte_length - reading.parsed_bytes) * ASKED_PER_AWARENESS_BYTE,
+        reading.entry_count * ASKED_PER_AWARENESS_VALUE,
+    )
+    parsed = max(
+        reading.parsed_bytes * ASKED_PER_AWARENESS_BYTE,
+        reading.parsed_values * ASKED_PER_AWARENESS_VALUE,
+    )
+    return 1 + min(passed, ASKED_PER_ANSWER_MAX) + parsed
 
 
 def _frame(payload: bytes | None) -> bytes | None:

@@ -40,11 +40,17 @@ def states() -> AwarenessStates:
     return AwarenessStates()
 
 
+def apply(states: AwarenessStates, payload: bytes, owner: str, now_s: float) -> bytes | None:
+    """Read and apply one message, as a room does."""
+    (reading,) = states.read([payload])
+    return states.apply(reading.entries, owner, now_s)
+
+
 def announce(
     states: AwarenessStates, owner: str, *entries: AwarenessTuple, now_s: float = 0.0
 ) -> list[AwarenessTuple]:
     """Apply an update; return what the others get."""
-    return news(states.apply(encode_awareness_states(*entries), owner, now_s))
+    return news(apply(states, encode_awareness_states(*entries), owner, now_s))
 
 
 def news(payload: bytes | None) -> list[AwarenessTuple]:
@@ -71,14 +77,14 @@ def many(count: int, clock: int = 1, state: str = "1", first: int = 1) -> bytes:
 
 def test_the_bytes_of_y_protocols_are_passed_on_as_they_came(states: AwarenessStates) -> None:
     assert states.all_states() is None
-    assert states.apply(ONE_STATE, ANN, 0.0) == ONE_STATE
+    assert apply(states, ONE_STATE, ANN, 0.0) == ONE_STATE
     assert states.all_states() == ONE_STATE
     # The first of the two is known: only the other is news.
-    assert news(states.apply(TWO_STATES, ANN, 0.0)) == [
+    assert news(apply(states, TWO_STATES, ANN, 0.0)) == [
         (4_000_000_000, 12, '{"n":null,"f":[1.5,true,"😀"]}')
     ]
     assert states.all_states() == TWO_STATES
-    assert states.apply(REMOVED, ANN, 0.0) == REMOVED
+    assert apply(states, REMOVED, ANN, 0.0) == REMOVED
     assert states.all_states() == ONE_STATE
 
 
@@ -265,7 +271,7 @@ def test_a_state_that_javascript_cannot_parse_is_refused(
     data = state.encode()
     payload = b"\x01\x01\x01" + write_var_bytes(data)
     with pytest.raises(MalformedMessage, match="JSON"):
-        states.apply(payload, ANN, 0.0)
+        apply(states, payload, ANN, 0.0)
     assert states.all_states() is None
 
 
@@ -296,7 +302,7 @@ def test_a_state_of_any_json_is_taken_as_it_is(states: AwarenessStates, state: s
 )
 def test_what_is_no_awareness_update_is_malformed(states: AwarenessStates, payload: str) -> None:
     with pytest.raises(MalformedMessage):
-        states.apply(bytes.fromhex(payload), ANN, 0.0)
+        apply(states, bytes.fromhex(payload), ANN, 0.0)
     assert states.all_states() is None
 
 
@@ -305,7 +311,7 @@ def test_nothing_of_a_malformed_update_counts(states: AwarenessStates) -> None:
     good = encode_awareness_states((1, 2, "null"), (2, 1, '"b"'))
     for end in range(len(good)):
         with pytest.raises(MalformedMessage):
-            states.apply(good[:end], ANN, 0.0)
+            apply(states, good[:end], ANN, 0.0)
     with pytest.raises(MalformedMessage):
         announce(states, ANN, (1, 2, "null"), (2, 1, "NaN"))
     assert present(states) == {1: '"a"'}
@@ -316,7 +322,7 @@ def test_nothing_of_a_malformed_update_counts(states: AwarenessStates) -> None:
 def test_whatever_the_bytes_they_apply_or_are_malformed(payload: bytes) -> None:
     states = AwarenessStates()
     try:
-        states.apply(payload, ANN, 0.0)
+        apply(states, payload, ANN, 0.0)
     except MalformedMessage:
         assert states.all_states() is None
 
@@ -331,43 +337,95 @@ def test_an_update_is_bounded_in_bytes(states: AwarenessStates) -> None:
 
     bound = AWARENESS_BYTES_PER_MESSAGE_MAX
     assert len(payload(bound)) == bound
-    assert states.apply(payload(bound), ANN, 0.0) is None, "more than may be shown"
+    assert apply(states, payload(bound), ANN, 0.0) is None, "more than may be shown"
     with pytest.raises(MalformedMessage, match=f"the bound is {bound}"):
-        states.apply(payload(bound + 1), ANN, 0.0)
+        apply(states, payload(bound + 1), ANN, 0.0)
+
+
+def test_the_updates_of_one_frame_are_bounded_together(states: AwarenessStates) -> None:
+    """P6: a frame of 64 MiB may hold 31 that are each within the bound."""
+    half = AWARENESS_BYTES_PER_MESSAGE_MAX // 2
+    large = b"\x01\x01\x01" + write_var_bytes(b" " * (half - 6))
+    assert len(large) == half
+    states.read([large, large])
+    with pytest.raises(MalformedMessage, match=f"{2 * half + 1} bytes"):
+        states.read([large, large, b"\x00"])
+    clients = many(AWARENESS_CLIENTS_PER_MESSAGE_MAX // 2)
+    states.read([clients, clients])
+    with pytest.raises(MalformedMessage, match="clients in one message"):
+        states.read([clients, clients, many(1)])
+
+
+def test_a_state_that_is_too_large_to_be_shown_is_not_parsed(states: AwarenessStates) -> None:
+    """P5: that would take everybody's time for nothing; nor is it told whether it is JSON."""
+    bound = AWARENESS_BYTES_PER_CONNECTION_MAX
+    assert apply(states, many(1, state="[" + "0" * bound), ANN, 0.0) is None
+    with pytest.raises(MalformedMessage, match="JSON"):
+        apply(states, many(1, state="[" + "0" * (bound - 1)), ANN, 0.0)
+
+
+def test_of_a_frame_no_more_is_parsed_than_one_connection_may_show(
+    states: AwarenessStates,
+) -> None:
+    half = '"' + "x" * (AWARENESS_BYTES_PER_CONNECTION_MAX // 2 - 2) + '"'
+    payloads = [many(1, clock=clock, state=half) for clock in range(1, 6)]
+    readings = states.read([*payloads, many(1, clock=9, state="null")])
+    parsed = [reading.parsed_bytes for reading in readings]
+    assert parsed == [len(half), len(half), 0, 0, 0, 0]
+    assert [len(reading.entries) for reading in readings] == [1, 1, 0, 0, 0, 1]
+
+
+def test_of_a_frame_no_more_states_are_parsed_than_one_connection_may_show(
+    states: AwarenessStates,
+) -> None:
+    bound = AWARENESS_CLIENTS_PER_CONNECTION_MAX
+    readings = states.read([many(bound - 1), many(3, first=bound)])
+    assert [reading.parsed_states for reading in readings] == [bound - 1, 1]
+    assert [len(reading.entries) for reading in readings] == [bound - 1, 1]
+
+
+def test_what_is_known_is_not_parsed_again(states: AwarenessStates) -> None:
+    """Stock clients send on all that they hear; of a large room that would be much."""
+    announce(states, ANN, (1, 5, '{"a":[1,2]}'), (2, 5, '"b"'))
+    repeated = encode_awareness_states((1, 5, '{"a": [1, 2]}'), (2, 4, "[]"), (3, 1, "[1,2]"))
+    (reading,) = states.read([repeated])
+    assert [entry.client for entry in reading.entries] == [3]
+    assert (reading.entry_count, reading.byte_length) == (3, len(repeated))
+    assert (reading.parsed_bytes, reading.parsed_values) == (5, 3)
 
 
 def test_the_clients_of_one_update_are_bounded(states: AwarenessStates) -> None:
     bound = AWARENESS_CLIENTS_PER_MESSAGE_MAX
     with pytest.raises(MalformedMessage, match=f"awareness of {bound + 1} clients"):
-        states.apply(many(bound + 1), ANN, 0.0)
+        apply(states, many(bound + 1), ANN, 0.0)
     assert states.all_states() is None
     shown = many(AWARENESS_CLIENTS_PER_CONNECTION_MAX)
-    assert states.apply(many(bound), ANN, 0.0) == shown
+    assert apply(states, many(bound), ANN, 0.0) == shown
 
 
 def test_the_clients_of_one_connection_are_bounded(states: AwarenessStates) -> None:
     bound = AWARENESS_CLIENTS_PER_CONNECTION_MAX
-    states.apply(many(bound), ANN, 0.0)
-    assert states.apply(many(1, first=bound + 1), ANN, 0.0) is None
+    apply(states, many(bound), ANN, 0.0)
+    assert apply(states, many(1, first=bound + 1), ANN, 0.0) is None
     # Renewing those it has is no more, and others have their own.
-    assert states.apply(many(bound, clock=2), ANN, 0.0) == many(bound, clock=2)
-    assert states.apply(many(1, first=bound + 1), BEN, 0.0) is not None
+    assert apply(states, many(bound, clock=2), ANN, 0.0) == many(bound, clock=2)
+    assert apply(states, many(1, first=bound + 1), BEN, 0.0) is not None
     # One that is given up makes room.
-    states.apply(many(1, clock=3, state="null"), ANN, 0.0)
-    assert states.apply(many(1, first=bound + 2), ANN, 0.0) is not None
+    apply(states, many(1, clock=3, state="null"), ANN, 0.0)
+    assert apply(states, many(1, first=bound + 2), ANN, 0.0) is not None
 
 
 def test_the_bytes_of_one_connection_are_bounded(states: AwarenessStates) -> None:
     half = '"' + "x" * (AWARENESS_BYTES_PER_CONNECTION_MAX // 2 - 2) + '"'
-    assert states.apply(many(2, state=half), ANN, 0.0) is not None
-    assert states.apply(many(1, first=3), ANN, 0.0) is None
-    assert states.apply(many(1, first=3), BEN, 0.0) is not None
+    assert apply(states, many(2, state=half), ANN, 0.0) is not None
+    assert apply(states, many(1, first=3), ANN, 0.0) is None
+    assert apply(states, many(1, first=3), BEN, 0.0) is not None
     # What somebody else announces from then on is that one's, and what is removed makes room.
-    assert states.apply(many(1, clock=2, state=half), BEN, 0.0) is not None
-    assert states.apply(many(1, first=4, state=half), ANN, 0.0) is not None
-    assert states.apply(many(1, first=5), ANN, 0.0) is None
-    states.apply(many(1, clock=2, first=2, state="null"), ANN, 0.0)
-    assert states.apply(many(1, first=5), ANN, 0.0) is not None
+    assert apply(states, many(1, clock=2, state=half), BEN, 0.0) is not None
+    assert apply(states, many(1, first=4, state=half), ANN, 0.0) is not None
+    assert apply(states, many(1, first=5), ANN, 0.0) is None
+    apply(states, many(1, clock=2, first=2, state="null"), ANN, 0.0)
+    assert apply(states, many(1, first=5), ANN, 0.0) is not None
 
 
 def test_who_repeats_what_a_full_room_has_announced_is_within_the_bounds(
@@ -377,13 +435,13 @@ def test_who_repeats_what_a_full_room_has_announced_is_within_the_bounds(
     each, owners = AWARENESS_CLIENTS_PER_CONNECTION_MAX, "abcdefgh"
     state = '"' + "x" * 170 + '"'
     for number, owner in enumerate(owners):
-        states.apply(many(each, first=2**32 + number * each, state=state), owner, 0.0)
+        apply(states, many(each, first=2**32 + number * each, state=state), owner, 0.0)
     everything = states.all_states()
     assert everything is not None
     shown = news(everything)
     assert len(shown) == AWARENESS_CLIENTS_PER_ROOM_MAX
     assert AWARENESS_BYTES_PER_ROOM_MAX * 0.8 < len(everything) < AWARENESS_BYTES_PER_MESSAGE_MAX
-    assert states.apply(everything, ANN, 1.0) is None
+    assert apply(states, everything, ANN, 1.0) is None
     for owner in owners:
         states.remove_owner(owner)
     assert states.all_states() is None, "what was repeated was nobody's but its owner's"
@@ -393,20 +451,20 @@ def test_kept_clocks_are_bounded_and_the_oldest_are_forgotten_first(
     states: AwarenessStates,
 ) -> None:
     at_once = AWARENESS_CLIENTS_PER_CONNECTION_MAX
-    states.apply(many(1, clock=5), ANN, 0.0)
+    apply(states, many(1, clock=5), ANN, 0.0)
     last = 1
     while last <= AWARENESS_CLOCKS_MAX:
-        states.apply(many(at_once, clock=5, state="null", first=last + 1), BEN, 0.0)
+        apply(states, many(at_once, clock=5, state="null", first=last + 1), BEN, 0.0)
         last += at_once
     surplus = last - AWARENESS_CLOCKS_MAX
     assert surplus > 0
     # Whoever is present is never forgotten, though it was the first of all.
-    assert states.apply(many(1, clock=4), CEM, 0.0) is None
+    assert apply(states, many(1, clock=4), CEM, 0.0) is None
     assert present(states) == {1: "1"}
     # The oldest removals are.
-    assert states.apply(many(1, clock=4, first=last), CEM, 0.0) is None
-    assert states.apply(many(1, clock=4, first=2 + surplus), CEM, 0.0) is None
-    assert states.apply(many(1, clock=4, first=1 + surplus), CEM, 0.0) is not None
+    assert apply(states, many(1, clock=4, first=last), CEM, 0.0) is None
+    assert apply(states, many(1, clock=4, first=2 + surplus), CEM, 0.0) is None
+    assert apply(states, many(1, clock=4, first=1 + surplus), CEM, 0.0) is not None
 
 
 # ---- against a plain model ----------------------------------------------------------------------

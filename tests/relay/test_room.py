@@ -10,10 +10,18 @@ from relay_support import (
     encode_awareness_states,
 )
 
+from relay import awareness as awareness_module
 from relay.errors import MalformedMessage
-from relay.limits import AWARENESS_TIMEOUT_S
+from relay.limits import (
+    ASKED_PER_ANSWER_MAX,
+    ASKED_PER_AWARENESS_BYTE,
+    ASKED_PER_S,
+    AWARENESS_BYTES_PER_CONNECTION_MAX,
+    AWARENESS_TIMEOUT_S,
+)
 from relay.room import AnswerStep1, Effect, Reply, Room, SpreadAwareness, Submit
 from relay.wire import y_websocket as wire
+from relay.wire.lib0 import write_var_bytes, write_var_uint
 
 ANN, BEN = "ann's connection", "ben's connection"
 
@@ -176,6 +184,48 @@ def test_a_frame_with_broken_awareness_has_no_effect_at_all() -> None:
     with pytest.raises(MalformedMessage):
         room.receive(ANN, awareness((3, 2, "null")) + wire.encode_awareness(b"\x01"), 0.0)
     assert present(room) == [(3, 1, '"c"')]
+
+
+def test_each_state_of_a_frame_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[bytes] = []
+    monkeypatch.setattr(awareness_module, "check_json", parsed.append)
+    Room().receive(ANN, awareness((1, 1, '"a"')) + awareness((2, 1, '"b"'), (3, 1, "null")), 0.0)
+    assert parsed == [b'"a"', b'"b"']
+
+
+def cost_of(room: Room, frame: bytes) -> float:
+    costs: list[float] = []
+    room.receive(ANN, frame, 0.0, lambda cost, _now_s: costs.append(cost))
+    return sum(costs)
+
+
+def one_state(client: int, clock: int, state: str) -> bytes:
+    """As ``awareness``, with a state of any length."""
+    parts = (
+        b"\x01",
+        write_var_uint(client),
+        write_var_uint(clock),
+        write_var_bytes(state.encode()),
+    )
+    return wire.encode_awareness(b"".join(parts))
+
+
+def test_a_cursor_that_follows_the_mouse_costs_what_is_allowed() -> None:
+    where = '{"type":{"client":1,"clock":2},"tname":null,"item":{"client":1,"clock":3},"assoc":0}'
+    user = '{"name":"Ann","color":"#f00"}'
+    state = f'{{"user":{user},"cursor":{{"anchor":{where},"head":{where}}}}}'
+    assert 60 * cost_of(Room(), one_state(1, 1, state)) < ASKED_PER_S
+
+
+def test_awareness_that_is_parsed_costs_in_full_and_what_is_known_costs_as_an_answer() -> None:
+    """P5: 256 KiB of empty lists take 30 ms of everybody's time: once in a while at most."""
+    room = Room()
+    lists = AWARENESS_BYTES_PER_CONNECTION_MAX // 4
+    frame = one_state(1, 1, "[" + "[]," * lists + "[]]")
+    assert cost_of(room, frame) > 10 * ASKED_PER_S
+    assert cost_of(room, frame) <= 1 + ASKED_PER_ANSWER_MAX
+    text = one_state(1, 2, '"' + "x" * (AWARENESS_BYTES_PER_CONNECTION_MAX - 2) + '"')
+    assert cost_of(room, text) > AWARENESS_BYTES_PER_CONNECTION_MAX * ASKED_PER_AWARENESS_BYTE
 
 
 @given(st.lists(st.tuples(st.sampled_from([ANN, BEN]), st.binary(max_size=30)), max_size=5))
