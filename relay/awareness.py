@@ -14,7 +14,11 @@ from relay.limits import (
     AWARENESS_BYTES_PER_ROOM_MAX,
     AWARENESS_CLIENTS_PER_CONNECTION_MAX,
     AWARENESS_CLIENTS_PER_ROOM_MAX,
+    AWARENESS_CLOCK_MAX,
+    AWARENESS_CLOCKS_AHEAD,
     AWARENESS_CLOCKS_MAX,
+    AWARENESS_CLOCKS_PER_S,
+    AWARENESS_FIRST_CLOCK_MAX,
 )
 
 
@@ -34,12 +38,17 @@ class Reading(NamedTuple):
 
 @dataclass(slots=True)
 class _Client:
-    """``state`` is the JSON as sent, None after a removal; ``owner`` the connection behind it."""
+    """``state`` is the JSON as sent, None after a removal; ``owner`` the connection behind it.
+
+    ``first_clock`` is what it began with, as far as is remembered, and ``first_s`` when.
+    """
 
     clock: int
     state: bytes | None
     owner: Hashable
     seen_s: float
+    first_clock: int
+    first_s: float
 
 
 @dataclass(slots=True)
@@ -102,6 +111,8 @@ class AwarenessStates:
 
     def _may_be_news(self, entry: Entry) -> bool:
         """Say whether ``apply`` may take it in, also after others of the same frame."""
+        if entry.clock > AWARENESS_CLOCK_MAX:
+            return False
         known = self._clients.get(entry.client)
         if known is None or entry.clock > known.clock:
             return True
@@ -162,11 +173,12 @@ class AwarenessStates:
         """Take in an entry if it is news."""
         known = self._clients.get(entry.client)
         is_removal = entry.state == NULL
-        is_news = known is None or entry.clock > known.clock
-        if is_news and not is_removal and not self._has_room_for(entry, known, owner):
-            # The bound is the room's, not this client's fault: it goes on, and isn't shown.
-            return False
         if known is None or entry.clock > known.clock:
+            # The bounds are not this client's fault: it goes on, and isn't shown.
+            if not _may_have_come_to(entry.clock, known, owner, now_s):
+                return False
+            if not is_removal and not self._has_room_for(entry, known, owner):
+                return False
             self._set(entry, owner, now_s)
             return True
         if entry.clock < known.clock or known.state is None:
@@ -197,10 +209,16 @@ class AwarenessStates:
         if former is not None:
             self._uncount(former)
             self._disown(entry.client, former)
-        if entry.state == NULL:
-            self._clients[entry.client] = _Client(entry.clock, None, owner, now_s)
-        else:
-            self._clients[entry.client] = _Client(entry.clock, entry.state, owner, now_s)
+        is_removal = entry.state == NULL
+        self._clients[entry.client] = _Client(
+            entry.clock,
+            None if is_removal else entry.state,
+            owner,
+            now_s,
+            entry.clock if former is None else former.first_clock,
+            now_s if former is None else former.first_s,
+        )
+        if not is_removal:
             owned = self._owned.setdefault(owner, _Owned())
             owned.clients.add(entry.client)
             owned.byte_length += len(entry.state)
@@ -240,3 +258,18 @@ class AwarenessStates:
         gone = [client for client, known in self._clients.items() if known.state is None]
         for client in gone[:surplus]:
             del self._clients[client]
+
+
+def _may_have_come_to(clock: int, known: _Client | None, owner: Hashable, now_s: float) -> bool:
+    """Say whether a client's own clock, which may be larger than is known, can be there by now.
+
+    The client takes over what others say of it, so that must be where it can go on from.
+    """
+    if known is None:
+        return clock <= AWARENESS_FIRST_CLOCK_MAX
+    since_s = now_s - known.first_s
+    highest = known.first_clock + AWARENESS_CLOCKS_AHEAD + since_s * AWARENESS_CLOCKS_PER_S
+    is_anothers = known.state is not None and known.owner != owner
+    if is_anothers and clock > known.clock + AWARENESS_CLOCKS_AHEAD:
+        return False
+    return clock <= min(highest, AWARENESS_CLOCK_MAX)

@@ -6,7 +6,13 @@ from typing import Final, NamedTuple, NoReturn
 
 from relay.errors import MalformedMessage
 from relay.limits import AWARENESS_BYTES_PER_MESSAGE_MAX, AWARENESS_CLIENTS_PER_MESSAGE_MAX
-from relay.wire.lib0 import read_var_bytes, read_var_uint, write_var_bytes, write_var_uint
+from relay.wire.lib0 import (
+    read_long_var_uint,
+    read_var_bytes,
+    read_var_uint,
+    write_var_bytes,
+    write_var_uint,
+)
 
 NULL: Final = b"null"
 _JSON_SPACE: Final = b" \t\r\n"
@@ -31,7 +37,7 @@ class Entry(NamedTuple):
 def decode(payloads: Sequence[bytes]) -> list[list[Entry]]:
     """Return the entries of each awareness update of one frame; no state is parsed.
 
-    A removal in whatever white space has NULL.
+    A removal in whatever white space has NULL. A clock may be larger than any that can be written.
 
     Raises:
         MalformedMessage: one does not decode, or together they are too large.
@@ -58,7 +64,7 @@ def _decode_entries(payload: bytes) -> list[Entry]:
     entries = []
     for _ in range(count):
         client, position = read_var_uint(payload, position)
-        clock, position = read_var_uint(payload, position)
+        clock, position = read_long_var_uint(payload, position)
         state, position = read_var_bytes(payload, position)
         entries.append(Entry(client, clock, NULL if state.strip(_JSON_SPACE) == NULL else state))
     if position != len(payload):

@@ -116,6 +116,17 @@ AWARENESS_SHARE: Final = 0.2
 AWARENESS_BURST_S: Final = 0.1
 # Clocks that are kept after a removal, per room, oldest forgotten first.
 AWARENESS_CLOCKS_MAX: Final = 10_000
+# A client takes over whatever clock it hears with its own id, and goes on from there, so nobody may
+# push it to where clocks end: yrs counts them in 32 bits. What is beyond is not shown. A client
+# that is new begins in the lower half: a mouse that moves for half a year.
+AWARENESS_CLOCK_MAX: Final = 2**31 - 1
+AWARENESS_FIRST_CLOCK_MAX: Final = 2**30
+# From there a clock goes on no faster than this, whoever says so: a mouse makes 60 a second. Who
+# pushes it needs 12 days for the upper half.
+AWARENESS_CLOCKS_PER_S: Final = 1000
+# What it may be ahead of that; and of a state that another connection shows: who comes back before
+# the old connection is found dead has moved a mouse for a minute.
+AWARENESS_CLOCKS_AHEAD: Final = 10_000
 # y-protocols: clients renew every 15 s, and a state that is not renewed for 30 s is gone.
 AWARENESS_TIMEOUT_S: Final = 30.0
 
@@ -308,6 +319,7 @@ assert (
 )
 # A watcher hears as often as ever, though a hook is waited for each time.
 assert STREAM_UNDECIDED_S + HOOK_TIMEOUT_S <= STREAM_QUIET_S
+assert AWARENESS_FIRST_CLOCK_MAX + AWARENESS_CLOCKS_AHEAD < AWARENESS_CLOCK_MAX
 assert HOOK_TIMEOUT_S + 2 * TICK_S < ASK_AGAIN_AHEAD_S
 assert ASK_AGAIN_CONCURRENT_MAX + 2 * ASKING_PER_NETWORK_MAX <= HOOK_CONCURRENT_MAX
 assert ASKING_PER_NETWORK_MAX < ASKING_WAITING_PER_NETWORK_MAX < HOOK_WAITING_MAX

@@ -10,6 +10,8 @@ from relay.errors import MalformedMessage
 
 VAR_UINT_MAX: Final = (1 << 53) - 1
 _VAR_UINT_BYTES_MAX: Final = 8
+# What other writers make of 64 bits.
+_LONG_VAR_UINT_BYTES_MAX: Final = 10
 
 
 def read_var_uint(data: bytes, position: int) -> tuple[int, int]:
@@ -31,6 +33,20 @@ def read_var_uint(data: bytes, position: int) -> tuple[int, int]:
     if len(data) >= position + _VAR_UINT_BYTES_MAX:
         raise MalformedMessage("a number exceeds 53 bits")
     raise MalformedMessage("the message ends inside a number")
+
+
+def read_long_var_uint(data: bytes, position: int) -> tuple[int, int]:
+    """As ``read_var_uint``, of up to 70 bits: for a number that nobody is closed for.
+
+    Raises:
+        MalformedMessage: the number is cut off or longer.
+    """
+    value = 0
+    for index, byte in enumerate(data[position : position + _LONG_VAR_UINT_BYTES_MAX]):
+        value |= (byte & 0x7F) << 7 * index
+        if byte < 0x80:
+            return value, position + index + 1
+    raise MalformedMessage("a number exceeds 70 bits, or the message ends inside it")
 
 
 def read_var_bytes(data: bytes, position: int) -> tuple[bytes, int]:

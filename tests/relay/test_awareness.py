@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from relay_support import AwarenessTuple, decode_awareness_states, encode_awareness_states
 
 from relay.awareness import AwarenessStates
+from relay.awareness_format import Entry, decode
 from relay.errors import MalformedMessage
 from relay.limits import (
     AWARENESS_BYTES_PER_CONNECTION_MAX,
@@ -16,7 +17,11 @@ from relay.limits import (
     AWARENESS_CLIENTS_PER_CONNECTION_MAX,
     AWARENESS_CLIENTS_PER_MESSAGE_MAX,
     AWARENESS_CLIENTS_PER_ROOM_MAX,
+    AWARENESS_CLOCK_MAX,
+    AWARENESS_CLOCKS_AHEAD,
     AWARENESS_CLOCKS_MAX,
+    AWARENESS_CLOCKS_PER_S,
+    AWARENESS_FIRST_CLOCK_MAX,
 )
 from relay.wire.lib0 import write_var_bytes, write_var_uint
 
@@ -137,6 +142,83 @@ def test_a_client_twice_in_one_update_is_taken_in_order_as_y_protocols_does(
     assert present(states) == {1: '"new"'}
     announce(states, ANN, (2, 5, "null"), (2, 5, '"stale"'))
     assert present(states) == {1: '"new"'}
+
+
+# ---- clocks that nobody can go on from ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("clock", [2**31, 2**32, 2**53 - 1, 2**53, 2**64 - 1, 2**70 - 1])
+@pytest.mark.parametrize("state", ["{}", "null"])
+def test_a_clock_that_ends_all_clocks_is_passed_over_and_its_message_counts(
+    states: AwarenessStates, clock: int, state: str
+) -> None:
+    """A client takes over a clock that it hears of itself; its next one could not be written."""
+    announce(states, ANN, (1, 5, '"a"'))
+    entry = b"\x01" + long_var_uint(clock) + write_var_bytes(state.encode())
+    for client in (b"\x01", b"\x02"):
+        payload = b"\x02" + client + entry[1:] + b"\x03\x01\x011"
+        apply(states, payload, BEN, 0.0)
+    assert present(states) == {1: '"a"', 3: "1"}
+    assert announce(states, ANN, (1, 6, '"b"')) == [(1, 6, '"b"')]
+
+
+def long_var_uint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes((*encoded, value))
+
+
+def test_a_clock_without_an_end_is_malformed(states: AwarenessStates) -> None:
+    with pytest.raises(MalformedMessage):
+        apply(states, b"\x01\x01" + b"\xff" * 10 + b"\x01\x011", ANN, 0.0)
+
+
+def test_nobody_raises_the_clock_of_anothers_client_by_a_jump(states: AwarenessStates) -> None:
+    states.apply([Entry(1, 5, b"1")], ANN, 0.0)
+    hour_s, jump = 3600.0, AWARENESS_CLOCKS_AHEAD + 1
+    for state in (b"2", b"null"):
+        assert states.apply([Entry(1, 5 + jump, state)], BEN, hour_s) is None
+    # Who comes back before the old connection is found dead has moved meanwhile.
+    assert states.apply([Entry(1, 5 + jump - 1, b"3")], BEN, hour_s) is not None
+    # And one's own goes on from wherever it was while it could not say so.
+    states.remove_owner(BEN)
+    assert states.apply([Entry(1, 5 + 60 * 3600, b"4")], CEM, hour_s) is not None
+
+
+pushed_clocks = st.one_of(st.integers(0, 2 * AWARENESS_CLOCKS_AHEAD), st.integers(0, 2**31))
+
+
+@given(st.lists(st.tuples(st.sampled_from([BEN, CEM]), pushed_clocks), max_size=20))
+def test_whatever_others_say_of_a_client_its_own_next_state_is_shown(
+    course: list[tuple[str, int]],
+) -> None:
+    """Also after others have shown it as theirs, and raised it then; or before it came."""
+    states, own_clock, now_s = AwarenessStates(), 0, 0.0
+    for owner, clock in course:
+        heard = announce_any(states, owner, clock, now_s)
+        # As y-protocols: the larger clock is taken over, and the next state is one more.
+        own_clock = max([own_clock, *heard]) + 1
+        now_s += 0.002
+        assert announce_any(states, ANN, own_clock, now_s) == [own_clock]
+
+
+def announce_any(states: AwarenessStates, owner: str, clock: int, now_s: float) -> list[int]:
+    payload = states.apply([Entry(1, clock, b"1")], owner, now_s)
+    return [] if payload is None else [entry.clock for entry in decode([payload])[0]]
+
+
+def test_a_clock_goes_on_no_faster_than_the_fastest_mouse_by_far(states: AwarenessStates) -> None:
+    """Twelve days are needed to push it to where it ends."""
+    first, ahead = AWARENESS_FIRST_CLOCK_MAX, AWARENESS_CLOCKS_AHEAD
+    assert states.apply([Entry(1, first + 1, b"1")], ANN, 0.0) is None
+    states.apply([Entry(1, first, b"1")], ANN, 0.0)
+    assert states.apply([Entry(1, first + ahead + 1001, b"2")], ANN, 1.0) is None
+    assert states.apply([Entry(1, first + ahead + 1000, b"2")], ANN, 1.0) is not None
+    assert states.apply([Entry(1, first + ahead + 2001, b"3")], ANN, 2.0) is None
+    at_the_end_s = AWARENESS_CLOCK_MAX / AWARENESS_CLOCKS_PER_S
+    assert states.apply([Entry(1, AWARENESS_CLOCK_MAX, b"4")], ANN, at_the_end_s) is not None
 
 
 # ---- the end of a connection: field note 21 -----------------------------------------------------

@@ -106,6 +106,38 @@ async def test_states_that_a_stock_client_repeats_after_others_do_not_close_it(
     assert [e for e in (await stock.status())["history"] if e["event"] == "connection-close"] == []
 
 
+@pytest.mark.parametrize("clock", [2**53 - 1, 2**31 - 1, 1_000_000])
+async def test_a_clock_that_others_announce_for_a_stock_client_does_not_take_it_away(
+    node: NodeProcess, server: RunningServer, clock: int
+) -> None:
+    """P5. y-protocols takes it over: its next own one was refused, and the client closed for good.
+
+    The attacker shows the client as its own first, which is allowed, and then goes on.
+    """
+    stock = await node.join("ann", server.url, "pushed")
+    async with Peer.join(server.url, "pushed") as attacker:
+        await attacker.until(lambda: stock.client_id in attacker.present(), "ann is there")
+        stolen = attacker.awareness[stock.client_id].clock + 1
+        for pushed, state in (
+            (clock, "{}"),
+            (stolen, '{"mine":1}'),
+            (clock, "{}"),
+            (clock, "null"),
+        ):
+            await attacker.announce(AwarenessEntry(stock.client_id, pushed, state))
+        await stock.wait(state={"clientId": stock.client_id, "equals": {"mine": 1}})
+        async with Peer.join(server.url, "pushed") as bystander:
+            for name in ("first", "second"):
+                await stock.announce({"name": name})
+                shown = f'{{"name":"{name}"}}'
+                await bystander.until(
+                    lambda shown=shown: bystander.present().get(stock.client_id) == shown,
+                    "ann is shown",
+                )
+            assert bystander.awareness[stock.client_id].clock < stolen + 10
+    assert [e for e in (await stock.status())["history"] if e["event"] == "connection-close"] == []
+
+
 async def test_deletes_in_disorder_reach_only_what_their_author_wrote(
     node: NodeProcess, server: RunningServer
 ) -> None:
