@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from yjs_store.limits import DOCUMENT_NAME_BYTES_MAX, UPDATE_BYTES_MAX
+from yjs_store.limits import DOCUMENT_NAME_BYTES_MAX, UPDATE_BYTES_MAX, UPDATE_CLIENTS_MAX
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -69,10 +69,19 @@ ASKED_PER_AWARENESS_BYTE: Final = 1 / KIB
 # For each value in a state that is parsed, and each client: up to 0.4 us. A cursor has some 30.
 ASKED_PER_AWARENESS_VALUE: Final = 1 / 64
 ASKED_PER_ANSWER_BYTE: Final = 1 / (16 * KIB)
+# And a state vector, which may have to be parsed in Python: a document of 30,000 clients is asked
+# for and edited at once, the largest vector is for once in three seconds.
+ASKED_PER_STATE_BYTE: Final = 1 / (4 * KIB)
 # No single answer costs more, nor what is passed over in an awareness message: whoever opens a
 # large document, or enters a crowd and sends on what it hears of it, may edit at once. What has to
 # be parsed, which takes longer, costs in full.
 ASKED_PER_ANSWER_MAX: Final = 0.75 * ASKED_BURST
+
+# What a client may say it has: as many clients as one update may have, each with an id of 53 bits
+# and a clock of 31; parsing it takes up to a quarter of a second. It may say so much beside what
+# the document has.
+STATE_VECTOR_CLIENTS_MAX: Final = UPDATE_CLIENTS_MAX
+STATE_VECTOR_BYTES_MAX: Final = 13 * STATE_VECTOR_CLIENTS_MAX + 3
 
 # What waits for a slow reader before its queue is collapsed to one resync diff.
 OUTBOX_BYTES_MAX: Final = 4 * MIB

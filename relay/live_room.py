@@ -169,8 +169,7 @@ class LiveRoom:
 
     def ask_for_state(self, connection: Connection) -> None:
         """Ask a connection for what it has and the document lacks."""
-        document = self._open_document()
-        self._when_durable(connection, lambda: wire.encode_sync_step_1(document.state_vector()))
+        self._when_durable(connection, self._step_1)
 
     def leave(self, connection: Connection) -> None:
         """Let a connection go; the others hear that its clients are gone."""
@@ -292,6 +291,12 @@ class LiveRoom:
         guarded_answer = functools.partial(self._guard, connection, answer)
         self._open_document().when_durable(functools.partial(self._guard, connection, ask))
 
+    def _step_1(self) -> bytes:
+        """Return the frame that asks for what the document lacks, once that is durable."""
+        state_vector = self._open_document().state_vector()
+        self._room.note_told(state_vector)
+        return wire.encode_sync_step_1(state_vector)
+
     def _guard(self, connection: Connection, work: Callable[[], None]) -> None:
         """Let a defect in what is done for one connection end that connection.
 
@@ -387,7 +392,7 @@ class LiveRoom:
             return  # the room was closed meanwhile
         try:
             # Made once for all: it is as long as there are clients in the document.
-            frame = wire.encode_sync_step_1(self._document.state_vector())
+            frame = self._step_1()
         except (Damaged, DocumentFailed):
             # failed() has ended every connection of the room.
             return

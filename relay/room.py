@@ -5,14 +5,19 @@ from typing import NamedTuple
 
 from relay import awareness_format
 from relay.awareness import AwarenessStates, Reading
+from relay.errors import MalformedMessage
 from relay.limits import (
     ASKED_PER_ANSWER_BYTE,
     ASKED_PER_ANSWER_MAX,
     ASKED_PER_AWARENESS_BYTE,
     ASKED_PER_AWARENESS_VALUE,
+    ASKED_PER_STATE_BYTE,
     AWARENESS_TIMEOUT_S,
+    STATE_VECTOR_BYTES_MAX,
+    STATE_VECTOR_CLIENTS_MAX,
 )
 from relay.wire import y_websocket as wire
+from relay.wire.lib0 import read_var_uint
 
 
 class Submit(NamedTuple):
@@ -63,10 +68,12 @@ _Message = wire.SyncStep1 | wire.SyncStep2 | wire.Update | wire.QueryAwareness |
 class Room:
     """What the connections of one document make each other see."""
 
-    __slots__ = ("_awareness",)
+    __slots__ = ("_awareness", "_told_bytes", "_told_clients")
 
     def __init__(self) -> None:
         self._awareness = AwarenessStates()
+        # The bytes and the clients of the longest state vector that anybody was told.
+        self._told_bytes = self._told_clients = 0
 
     def join(self) -> Sequence[Effect]:
         """Return what a new connection gets first, after the server's own SyncStep1."""
@@ -78,12 +85,13 @@ class Room:
         """Return what to do about a frame; ``charge`` hears what its asking costs.
 
         Raises:
-            MalformedMessage: the frame is not y-protocol; nothing of it counts.
+            MalformedMessage: the frame is not y-protocol, or is too large; nothing of it counts.
         """
         decoded = wire.decode(frame)
         if len(decoded) == 1 and isinstance(decoded[0], wire.Update):
             # Nearly all are.
             return self._effects_of(sender, decoded[0], now_s, charge)
+        self._check_state_vectors(decoded)
         messages = self._read_awareness(decoded)
         if len(messages) == 1:
             return self._effects_of(sender, messages[0], now_s, charge)
@@ -113,7 +121,7 @@ class Room:
                     charge(1, now_s)
                 return (Submit(update, repeats=False),)
             case wire.SyncStep1(state_vector):
-                charge(1 + len(state_vector) * ASKED_PER_ANSWER_BYTE, now_s)
+                charge(1 + len(state_vector) * ASKED_PER_STATE_BYTE, now_s)
                 return (AnswerStep1(state_vector),)
             case wire.SyncStep2(update):
                 charge(1, now_s)
@@ -127,6 +135,18 @@ class Room:
                 charge(1 + frame_bytes * ASKED_PER_ANSWER_BYTE, now_s)
                 return effects
 
+    def _check_state_vectors(self, messages: Sequence[wire.Message]) -> None:
+        """Refuse what says of more than anybody can have: all of it would be parsed."""
+        for message in messages:
+            if not isinstance(message, wire.SyncStep1) or not message.state_vector:
+                continue
+            byte_length = len(message.state_vector)
+            if byte_length > self._told_bytes + STATE_VECTOR_BYTES_MAX:
+                raise MalformedMessage(f"a state vector of {byte_length} bytes")
+            clients = read_var_uint(message.state_vector, 0)[0]
+            if clients > self._told_clients + STATE_VECTOR_CLIENTS_MAX:
+                raise MalformedMessage(f"a state vector of {clients} clients")
+
     def _read_awareness(self, messages: Sequence[wire.Message]) -> Sequence[_Message]:
         """Find what is wrong with any awareness message before the first takes effect."""
         payloads = [message.payload for message in messages if isinstance(message, wire.Awareness)]
@@ -135,6 +155,11 @@ class Room:
             next(readings) if isinstance(message, wire.Awareness) else message
             for message in messages
         ]
+
+    def note_told(self, state_vector: bytes) -> None:
+        """Hear what the document has, as clients are told: so much they may have, too."""
+        self._told_bytes = max(self._told_bytes, len(state_vector))
+        self._told_clients = max(self._told_clients, read_var_uint(state_vector, 0)[0])
 
     def leave(self, connection: Hashable) -> Sequence[SpreadAwareness]:
         """Return what the others get when a connection is gone."""

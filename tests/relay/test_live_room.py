@@ -23,6 +23,7 @@ from relay_support import (
 )
 
 from relay import outbox as outbox_module
+from relay import room as room_module
 from relay.errors import MalformedMessage
 from relay.hub import Hub
 from relay.limits import AWARENESS_TIMEOUT_S
@@ -328,6 +329,20 @@ async def test_a_state_vector_that_does_not_decode_ends_only_its_sender(hub: Hub
     bad.send(wire.encode_sync_step_1(b"\x05\x01"))
     assert (await bad.wait_ending())[0] == 4400
     assert not good.connection.is_ending
+
+
+async def test_a_client_may_have_as_much_as_the_document(
+    hub: Hub, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is what the document's own state vector says, however many have written to it."""
+    monkeypatch.setattr(room_module, "STATE_VECTOR_CLIENTS_MAX", 0)
+    update = text_update("a")
+    await store.append("doc", update)
+    member = await joined(hub)
+    member.send(wire.encode_sync_step_1(state_vector_of(update)))
+    assert isinstance(await member.next(), wire.SyncStep2)
+    with pytest.raises(MalformedMessage, match="2 clients"):
+        member.send(wire.encode_sync_step_1(b"\x02\x01\x01\x02\x01"))
 
 
 async def test_a_malformed_frame_reaches_nobody(hub: Hub, store: Store) -> None:

@@ -13,11 +13,14 @@ from relay_support import (
 from relay import awareness as awareness_module
 from relay.errors import MalformedMessage
 from relay.limits import (
+    ASKED_BURST,
     ASKED_PER_ANSWER_MAX,
     ASKED_PER_AWARENESS_BYTE,
     ASKED_PER_S,
     AWARENESS_BYTES_PER_CONNECTION_MAX,
     AWARENESS_TIMEOUT_S,
+    STATE_VECTOR_BYTES_MAX,
+    STATE_VECTOR_CLIENTS_MAX,
 )
 from relay.room import AnswerStep1, Effect, Reply, Room, SpreadAwareness, Submit
 from relay.wire import y_websocket as wire
@@ -94,6 +97,36 @@ def test_however_often_a_frame_asks_it_is_answered_once() -> None:
     found = room.receive(ANN, (asking + b"\x03") * 400, 0.0)
     assert sorted(map(type, found), key=str) == sorted([AnswerStep1, Reply], key=str)
     assert AnswerStep1(b"\x01\x07\x05") in found
+
+
+def state_vector(clients: int, first: int = 0) -> bytes:
+    return write_var_uint(clients) + b"".join(
+        write_var_uint(first + client) + b"\x01" for client in range(clients)
+    )
+
+
+def test_a_state_vector_is_bounded_in_clients_and_bytes_and_nothing_of_its_frame_counts() -> None:
+    """P5, P6: one of 64 MiB took 18 s of everybody's time, and gigabytes."""
+    room = Room()
+    too_long = b"\x01\x07\x05" + bytes(STATE_VECTOR_BYTES_MAX - 2)
+    for too_much in (state_vector(STATE_VECTOR_CLIENTS_MAX + 1), too_long):
+        with pytest.raises(MalformedMessage, match="a state vector of"):
+            room.receive(ANN, awareness((1, 1, '"a"')) + wire.encode_sync_step_1(too_much), 0.0)
+    assert present(room) == []
+    for most in (state_vector(STATE_VECTOR_CLIENTS_MAX, first=2**53 - 200_000), too_long[:-1]):
+        assert same(room.receive(ANN, wire.encode_sync_step_1(most), 0.0), [AnswerStep1(most)])
+
+
+def test_whatever_the_document_has_a_state_vector_may_have_and_as_much_again_as_anybody() -> None:
+    room, told = Room(), state_vector(STATE_VECTOR_CLIENTS_MAX + 5)
+    room.note_told(told)
+    room.note_told(b"\x00")
+    assert same(room.receive(ANN, wire.encode_sync_step_1(told), 0.0), [AnswerStep1(told)])
+    most = state_vector(2 * STATE_VECTOR_CLIENTS_MAX + 5)
+    assert same(room.receive(ANN, wire.encode_sync_step_1(most), 0.0), [AnswerStep1(most)])
+    too_much = state_vector(2 * STATE_VECTOR_CLIENTS_MAX + 6)
+    with pytest.raises(MalformedMessage, match="a state vector of"):
+        room.receive(ANN, wire.encode_sync_step_1(too_much), 0.0)
 
 
 def test_who_asks_from_two_states_at_once_is_given_everything() -> None:
@@ -215,6 +248,13 @@ def test_a_cursor_that_follows_the_mouse_costs_what_is_allowed() -> None:
     user = '{"name":"Ann","color":"#f00"}'
     state = f'{{"user":{user},"cursor":{{"anchor":{where},"head":{where}}}}}'
     assert 60 * cost_of(Room(), one_state(1, 1, state)) < ASKED_PER_S
+
+
+def test_the_longest_state_vector_costs_more_than_may_be_saved_up() -> None:
+    longest = b"\x01\x07\x05" + bytes(STATE_VECTOR_BYTES_MAX - 3)
+    assert cost_of(Room(), wire.encode_sync_step_1(longest)) > ASKED_BURST
+    thirty_thousand = state_vector(30_000, first=2**32)
+    assert cost_of(Room(), wire.encode_sync_step_1(thirty_thousand)) < ASKED_BURST / 2
 
 
 def test_awareness_that_is_parsed_costs_in_full_and_what_is_known_costs_as_an_answer() -> None:
