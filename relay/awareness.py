@@ -169,26 +169,34 @@ class AwarenessStates:
         ]
         return encode(entries) if entries else None
 
+    def remembers(self, client: int) -> bool:
+        """Say whether ``states_of`` has a state or a removal of a client."""
+        return client in self._clients
+
     def _accept(self, entry: Entry, owner: Hashable, now_s: float) -> bool:
         """Take in an entry if it is news."""
         known = self._clients.get(entry.client)
-        is_removal = entry.state == NULL
         if known is None or entry.clock > known.clock:
-            # The bounds are not this client's fault: it goes on, and isn't shown.
-            if not _may_have_come_to(entry.clock, known, owner, now_s):
-                return False
-            if not is_removal and not self._has_room_for(entry, known, owner):
-                return False
+            is_news = self._may_be_shown(entry, known, owner, now_s)
+        else:
+            # The same state again does not make it this connection's: stock clients send on what
+            # they hear of others, too.
+            is_removal = entry.state == NULL and known.state is not None
+            is_news = is_removal and entry.clock == known.clock
+        if is_news:
             self._set(entry, owner, now_s)
-            return True
-        if entry.clock < known.clock or known.state is None:
+        return is_news
+
+    def _may_be_shown(
+        self, entry: Entry, known: _Client | None, owner: Hashable, now_s: float
+    ) -> bool:
+        """Say whether what is newer is within the bounds; if not, it is not this client's fault."""
+        if not _may_have_come_to(entry.clock, known, owner, now_s):
             return False
-        if is_removal:
-            self._set(entry, owner, now_s)
-            return True
-        # The same state again does not make it this connection's: stock clients send on what they
-        # hear of others, too.
-        return False
+        if entry.state == NULL:
+            # Of a client that is not known nobody here has anything to remove.
+            return known is not None
+        return self._has_room_for(entry, known, owner)
 
     def _has_room_for(self, entry: Entry, known: _Client | None, owner: Hashable) -> bool:
         former = len(known.state) if known is not None and known.state is not None else 0

@@ -125,6 +125,9 @@ AWARENESS_SHARE: Final = 0.2
 AWARENESS_BURST_S: Final = 0.1
 # Clocks that are kept after a removal, per room, oldest forgotten first.
 AWARENESS_CLOCKS_MAX: Final = 10_000
+# Ids of clients whose news wait for a reader or for their turn, before those that the room has
+# forgotten are dropped; twice what it remembers, so that looking through them is rare.
+AWARENESS_LEFT_OUT_MAX: Final = 2 * AWARENESS_CLOCKS_MAX
 # A client takes over whatever clock it hears with its own id, and goes on from there, so nobody may
 # push it to where clocks end: yrs counts them in 32 bits. What is beyond is not shown. A client
 # that is new begins in the lower half: a mouse that moves for half a year.
@@ -328,6 +331,7 @@ assert (
 )
 # A watcher hears as often as ever, though a hook is waited for each time.
 assert STREAM_UNDECIDED_S + HOOK_TIMEOUT_S <= STREAM_QUIET_S
+assert AWARENESS_CLIENTS_PER_ROOM_MAX <= AWARENESS_CLOCKS_MAX < AWARENESS_LEFT_OUT_MAX
 assert AWARENESS_FIRST_CLOCK_MAX + AWARENESS_CLOCKS_AHEAD < AWARENESS_CLOCK_MAX
 assert HOOK_TIMEOUT_S + 2 * TICK_S < ASK_AGAIN_AHEAD_S
 assert ASK_AGAIN_CONCURRENT_MAX + 2 * ASKING_PER_NETWORK_MAX <= HOOK_CONCURRENT_MAX

@@ -321,7 +321,7 @@ class LiveRoom:
             if self._spreading is None and self._pace.wait_s(_now_s()) <= 0:
                 self._send_awareness(effect.frame)
                 continue
-            self._pace.hold(clients_in(effect.frame))
+            self._pace.hold(clients_in(effect.frame), self._room.remembers)
             if self._spreading is None:
                 wait_s = self._pace.wait_s(_now_s())
                 loop = asyncio.get_running_loop()
@@ -341,7 +341,7 @@ class LiveRoom:
             if connection.is_listening:
                 if not connection.outbox.push_awareness(frame, now_s):
                     clients = clients if clients is not None else clients_in(frame)
-                    connection.outbox.leave_out_awareness(clients)
+                    connection.outbox.leave_out_awareness(clients, self._room.remembers)
                 connection.wake_writer.set()
 
     def _quarantine(self, connection: Connection, update: bytes, reason: str) -> None:

@@ -7,7 +7,7 @@ diff from the state it will have by then, and all awareness states (P6).
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from relay.limits import OUTBOX_BYTES_MAX, OUTBOX_FRAMES_MAX
+from relay.limits import AWARENESS_LEFT_OUT_MAX, OUTBOX_BYTES_MAX, OUTBOX_FRAMES_MAX
 
 
 class Outbox:
@@ -84,9 +84,16 @@ class Outbox:
         self.push(frame, now_s)
         return True
 
-    def leave_out_awareness(self, clients: Iterable[int]) -> None:
-        """Leave the states of these clients to a message when the queue is empty."""
+    def leave_out_awareness(
+        self, clients: Iterable[int], is_remembered: Callable[[int], bool]
+    ) -> None:
+        """Leave the states of these clients to a message when the queue is empty.
+
+        Of too many only those are kept of whom there is something to tell.
+        """
         self._stale_clients.update(clients)
+        if len(self._stale_clients) > AWARENESS_LEFT_OUT_MAX:
+            self._stale_clients = set(filter(is_remembered, self._stale_clients))
 
     @property
     def needs_resync(self) -> bool:

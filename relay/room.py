@@ -186,6 +186,10 @@ class Room:
         """Return the frame for one who has missed news of these clients; None for nothing."""
         return _frame(self._awareness.states_of(clients))
 
+    def remembers(self, client: int) -> bool:
+        """Say whether there is anything to tell of a client."""
+        return self._awareness.remembers(client)
+
     def _reply_all_states(self) -> Sequence[Reply]:
         frame = self.all_states()
         return [] if frame is None else [Reply(frame)]

@@ -129,6 +129,15 @@ def test_one_update_may_hold_news_and_what_is_old(states: AwarenessStates) -> No
     assert present(states) == {1: '"a"', 2: '"c"', 3: '"d"'}
 
 
+def test_the_removal_of_a_client_that_is_not_known_is_no_news(states: AwarenessStates) -> None:
+    """P6: else whoever removes ever more clients would fill the queues of all."""
+    assert announce(states, ANN, (1, 5, "null")) == []
+    assert not states.remembers(1)
+    assert announce(states, ANN, (1, 5, '"a"')) == [(1, 5, '"a"')]
+    assert announce(states, ANN, (2, 5, '"b"'), (2, 5, "null")) == [(2, 5, '"b"'), (2, 5, "null")]
+    assert states.remembers(2)
+
+
 def test_null_with_spaces_is_a_removal_too(states: AwarenessStates) -> None:
     announce(states, ANN, (1, 1, '"a"'))
     assert announce(states, ANN, (1, 2, " null\n")) == [(1, 2, "null")]
@@ -140,7 +149,7 @@ def test_a_client_twice_in_one_update_is_taken_in_order_as_y_protocols_does(
 ) -> None:
     announce(states, ANN, (1, 5, '"new"'), (1, 3, '"old"'))
     assert present(states) == {1: '"new"'}
-    announce(states, ANN, (2, 5, "null"), (2, 5, '"stale"'))
+    announce(states, ANN, (2, 4, '"old"'), (2, 5, "null"), (2, 5, '"stale"'))
     assert present(states) == {1: '"new"'}
 
 
@@ -536,7 +545,9 @@ def test_kept_clocks_are_bounded_and_the_oldest_are_forgotten_first(
     apply(states, many(1, clock=5), ANN, 0.0)
     last = 1
     while last <= AWARENESS_CLOCKS_MAX:
-        apply(states, many(at_once, clock=5, state="null", first=last + 1), BEN, 0.0)
+        apply(states, many(at_once, clock=5, first=last + 1), BEN, 0.0)
+        states.remove_owner(BEN)
+        apply(states, b"\x00", BEN, 0.0)
         last += at_once
     surplus = last - AWARENESS_CLOCKS_MAX
     assert surplus > 0
@@ -565,7 +576,8 @@ class Model:
         for client, clock, state in entries:
             known_clock, known_state, _, _ = self.clients.get(client, (-1, "null", "", 0.0))
             is_removal = clock == known_clock and state == "null" != known_state
-            if clock > known_clock or is_removal:
+            is_news = clock > known_clock and (client in self.clients or state != "null")
+            if is_news or is_removal:
                 self.clients[client] = (clock, state, owner, now_s)
                 accepted.append((client, clock, state))
         return accepted

@@ -3,7 +3,16 @@
 import pytest
 
 from relay.awareness_pace import AwarenessPace
-from relay.limits import AWARENESS_BURST_S, AWARENESS_SEND_S, AWARENESS_SHARE
+from relay.limits import (
+    AWARENESS_BURST_S,
+    AWARENESS_LEFT_OUT_MAX,
+    AWARENESS_SEND_S,
+    AWARENESS_SHARE,
+)
+
+
+def never_asked(client: int) -> bool:
+    raise AssertionError("what is remembered is asked for when there are too many, and only then")
 
 
 def test_news_in_a_small_room_never_wait() -> None:
@@ -30,7 +39,14 @@ def test_a_room_of_a_thousand_has_its_share_and_no_more() -> None:
 
 def test_whoever_moves_meanwhile_is_held_once() -> None:
     pace = AwarenessPace()
-    pace.hold([1, 2])
-    pace.hold([2, 3])
+    pace.hold([1, 2], never_asked)
+    pace.hold([2, 3], never_asked)
     assert pace.take_held() == [1, 2, 3]
     assert pace.take_held() == []
+
+
+def test_of_too_many_only_those_are_held_that_the_room_remembers() -> None:
+    pace, most = AwarenessPace(), AWARENESS_LEFT_OUT_MAX
+    pace.hold(range(most), never_asked)
+    pace.hold([most], lambda client: client % 1000 == 0)
+    assert pace.take_held() == list(range(0, most + 1, 1000))

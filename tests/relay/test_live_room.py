@@ -22,6 +22,7 @@ from relay_support import (
     typed,
 )
 
+from relay import awareness as awareness_module
 from relay import outbox as outbox_module
 from relay import room as room_module
 from relay.errors import MalformedMessage
@@ -435,6 +436,25 @@ async def test_a_slow_reader_gets_all_awareness_states_when_it_has_read(
     reader.frames()
     reader.room.resync(reader.connection)
     assert reader.messages()[-1] == wire.decode(awareness((1, 2, '"b"'), (2, 1, '"c"')))[0]
+
+
+async def test_what_a_slow_reader_is_to_hear_of_cursors_is_bounded(
+    hub: Hub, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P6: of clients that come and go, and of such as nobody has seen."""
+    monkeypatch.setattr(outbox_module, "OUTBOX_FRAMES_MAX", 1)
+    monkeypatch.setattr(outbox_module, "AWARENESS_LEFT_OUT_MAX", 20)
+    monkeypatch.setattr(awareness_module, "AWARENESS_CLOCKS_MAX", 10)
+    writer, reader = await joined(hub), await joined(hub)
+    writer.send_update(text_update("a"))
+    await store.wait_settled()
+    for client in range(1, 100):
+        writer.send(awareness((client, 1, '"a"')))
+        writer.send(awareness((client, 2, "null")))
+        writer.send(awareness((client + 1, 1, "null")))
+    _, stale = reader.connection.outbox.take_resync()
+    assert len(stale) <= 20
+    assert stale >= set(range(90, 100))
 
 
 async def test_a_slow_reader_hears_of_the_removals_that_it_missed(

@@ -9,12 +9,16 @@ from hypothesis import strategies as st
 from relay_support import Doc, document_of, text_of
 
 from relay import outbox as outbox_module
-from relay.limits import OUTBOX_BYTES_MAX, OUTBOX_FRAMES_MAX
+from relay.limits import AWARENESS_LEFT_OUT_MAX, OUTBOX_BYTES_MAX, OUTBOX_FRAMES_MAX
 from relay.outbox import Outbox
 
 
 def never() -> bytes:
     raise AssertionError("the state vector is asked for when the queue collapses, and only then")
+
+
+def never_asked(client: int) -> bool:
+    raise AssertionError("what is remembered is asked for when there are too many, and only then")
 
 
 def popped(outbox: Outbox) -> list[bytes]:
@@ -97,8 +101,8 @@ def test_awareness_is_left_out_of_a_full_or_collapsed_queue_and_noted() -> None:
     outbox = Outbox()
     outbox.push(bytes(OUTBOX_BYTES_MAX), 0.0)
     assert not outbox.push_awareness(b"news", 0.0)
-    outbox.leave_out_awareness([1, 2])
-    outbox.leave_out_awareness([2, 3])
+    outbox.leave_out_awareness([1, 2], never_asked)
+    outbox.leave_out_awareness([2, 3], never_asked)
     assert len(outbox) == 1
     assert outbox.needs_resync
     assert outbox.take_resync() == (None, {1, 2, 3})
@@ -117,7 +121,7 @@ def test_one_awareness_message_is_queued_however_often_a_cursor_moves() -> None:
     assert outbox.push_awareness(b"first", 0.0)
     for _ in range(100):
         assert not outbox.push_awareness(b"moved", 0.0)
-        outbox.leave_out_awareness([1])
+        outbox.leave_out_awareness([1], never_asked)
     outbox.push(b"reply", 0.0)
     assert popped(outbox) == [b"first", b"reply"]
     # What comes now must not overtake what was left out.
@@ -128,10 +132,18 @@ def test_one_awareness_message_is_queued_however_often_a_cursor_moves() -> None:
     assert outbox.push_awareness(b"last", 0.0)
 
 
+def test_of_too_many_clients_only_those_are_left_to_later_that_the_room_remembers() -> None:
+    """P6: clients that come and go would fill the queue of who does not read."""
+    outbox, most = Outbox(), AWARENESS_LEFT_OUT_MAX
+    outbox.leave_out_awareness(range(most), never_asked)
+    outbox.leave_out_awareness([most], lambda client: client % 1000 == 0)
+    assert outbox.take_resync() == (None, set(range(0, most + 1, 1000)))
+
+
 def test_clear_drops_everything() -> None:
     outbox = Outbox()
     outbox.push_update(bytes(OUTBOX_BYTES_MAX), lambda: b"state", 0.0)
-    outbox.leave_out_awareness([1])
+    outbox.leave_out_awareness([1], never_asked)
     outbox.clear()
     assert not outbox.is_full
     assert outbox.pop() is None
