@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from relay_support import AwarenessTuple, decode_awareness_states, encode_awareness_states
 
 from relay.awareness import AwarenessStates
-from relay.awareness_format import Entry, decode
+from relay.awareness_format import Entry, decode, encode
 from relay.errors import MalformedMessage
 from relay.limits import (
     AWARENESS_BYTES_PER_CONNECTION_MAX,
@@ -423,7 +423,7 @@ def test_whatever_the_bytes_they_apply_or_are_malformed(payload: bytes) -> None:
 
 def test_an_update_is_bounded_in_bytes(states: AwarenessStates) -> None:
     def payload(total: int) -> bytes:
-        text = b'"' + b"x" * (total - 8) + b'"'
+        text = b'"' + b"x" * (total - 9) + b'"'
         return b"\x01\x01\x01" + write_var_bytes(text)
 
     bound = AWARENESS_BYTES_PER_MESSAGE_MAX
@@ -434,9 +434,9 @@ def test_an_update_is_bounded_in_bytes(states: AwarenessStates) -> None:
 
 
 def test_the_updates_of_one_frame_are_bounded_together(states: AwarenessStates) -> None:
-    """P6: a frame of 64 MiB may hold 31 that are each within the bound."""
+    """P6: a frame of 64 MiB may hold ten that are each within the bound."""
     half = AWARENESS_BYTES_PER_MESSAGE_MAX // 2
-    large = b"\x01\x01\x01" + write_var_bytes(b" " * (half - 6))
+    large = b"\x01\x01\x01" + write_var_bytes(b" " * (half - 7))
     assert len(large) == half
     states.read([large, large])
     with pytest.raises(MalformedMessage, match=f"{2 * half + 1} bytes"):
@@ -536,6 +536,23 @@ def test_who_repeats_what_a_full_room_has_announced_is_within_the_bounds(
     for owner in owners:
         states.remove_owner(owner)
     assert states.all_states() is None, "what was repeated was nobody's but its owner's"
+
+
+def test_who_repeats_numbers_as_javascript_writes_them_is_within_the_bounds(
+    states: AwarenessStates,
+) -> None:
+    """P5: 1e20 becomes 21 characters, in every stock client that enters the room."""
+    state = "[" + "1e20," * (AWARENESS_BYTES_PER_CONNECTION_MAX // 5 - 1) + "1]"
+    for client, owner in enumerate((ANN, BEN, CEM, "dan")):
+        assert apply(states, many(1, first=client, state=state), owner, 0.0) is not None
+    repeated = encode(
+        [
+            Entry(client, 1, text.replace("1e20", str(10**20)).encode())
+            for client, text in present(states).items()
+        ]
+    )
+    assert len(repeated) > 4 * AWARENESS_BYTES_PER_ROOM_MAX
+    assert apply(states, repeated, "eve", 1.0) is None
 
 
 def test_kept_clocks_are_bounded_and_the_oldest_are_forgotten_first(
