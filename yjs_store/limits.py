@@ -226,9 +226,11 @@ SESSION_ID_BYTES_MAX: Final = 128
 SESSION_USER_BYTES_MAX: Final = 1024
 # An address and the name of a program, for a person to read.
 SESSION_DETAILS_BYTES_MAX: Final = 4 * KIB
-# Credentials by which one session was renewed that a revocation bars, the newest: a day of them
-# where each is good for an hour and comes a little early.
-SESSION_RENEWALS_MAX: Final = 32
+# Credentials by which one session was renewed that a revocation bars, the newest: those before have
+# most likely expired, or there would have been no need for others.
+SESSION_RENEWALS_MAX: Final = 8
+# Rows that one revocation adds for them, in the transaction that all others wait for.
+SESSION_BARS_MAX: Final = 10_000
 # Rows in all, those that are over among them: looking through all of them, as a revocation does,
 # stays a fraction of a second.
 SESSIONS_MAX: Final = 100_000

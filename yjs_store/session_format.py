@@ -5,11 +5,13 @@ import json
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 from yjs_store import format
 from yjs_store.errors import Damaged, NameRefused, SessionRefused
 from yjs_store.limits import (
+    SESSION_BARS_MAX,
     SESSION_DETAILS_BYTES_MAX,
     SESSION_ID_BYTES_MAX,
     SESSION_RENEWALS_MAX,
@@ -33,6 +35,8 @@ def seal_session(session: Session, credential_hash: bytes | None) -> StoredSessi
     Raises:
         SessionRefused: a part of it is above its bound or cannot be stored.
     """
+    if _RENEWED_BY in session.details:
+        raise SessionRefused(f"what is said of the session may not have {_RENEWED_BY}")
     details = json.dumps(session.details, sort_keys=True)
     try:
         check_name(session.document)
@@ -128,26 +132,37 @@ def over(stored: StoredSession, status: SessionStatus, now_ms: int) -> StoredSes
     return _sealed(replace(ended, status=status.value, expires_ms=expires_ms))
 
 
-def barring(revoked: StoredSession) -> Sequence[StoredSession]:
-    """Return what is stored beside a session that was revoked: one more for each credential.
+def barring(changed: Sequence[StoredSession]) -> Sequence[StoredSession]:
+    """Return what is stored beside sessions that were revoked: one more for each credential.
 
-    Those by which it was renewed, so that none of them starts another. Nothing for one that is
-    over another way, or damaged.
+    Those by which they were renewed, so that none of them starts another; what several sessions of
+    a document share counts once, and there are SESSION_BARS_MAX at most. Nothing for those that
+    are over another way, or damaged.
     """
-    if revoked.status != SessionStatus.REVOKED.value:
-        return ()
-    return [
-        _sealed(
-            replace(
-                revoked,
-                session_id=hashlib.sha256(f"{revoked.session_id} {each}".encode()).hexdigest(),
-                details=json.dumps({"renewed": revoked.session_id}),
-                credential_hash=bytes.fromhex(each),
-                key=0,
-            )
+    bars: dict[str, tuple[StoredSession, str]] = {}
+    for stored in changed:
+        if stored.status == SessionStatus.REVOKED.value:
+            bars.update({_bar_id(stored, each): (stored, each) for each in _renewed_by(stored)})
+        if len(bars) >= SESSION_BARS_MAX:
+            break
+    return [_bar(*bar, bar_id) for bar_id, bar in islice(bars.items(), SESSION_BARS_MAX)]
+
+
+def _bar(revoked: StoredSession, renewal: str, bar_id: str) -> StoredSession:
+    return _sealed(
+        replace(
+            revoked,
+            session_id=bar_id,
+            details=json.dumps({"renewed": revoked.session_id}),
+            credential_hash=bytes.fromhex(renewal),
+            key=0,
         )
-        for each in _renewed_by(revoked)
-    ]
+    )
+
+
+def _bar_id(revoked: StoredSession, renewal: str) -> str:
+    bar = f"{revoked.updated_ms} {renewal} {revoked.document}"
+    return hashlib.sha256(bar.encode()).hexdigest()
 
 
 def extended(

@@ -10,10 +10,10 @@ from typing import Protocol
 
 from yjs_store.records import StoredSession
 
-Beside = Callable[[StoredSession], Sequence[StoredSession]]
+Beside = Callable[[Sequence[StoredSession]], Sequence[StoredSession]]
 
 
-def _nothing(_: StoredSession) -> Sequence[StoredSession]:
+def _nothing(_: Sequence[StoredSession]) -> Sequence[StoredSession]:
     return ()
 
 

@@ -1,6 +1,6 @@
 """The part of the contract that is about sessions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -312,7 +312,8 @@ async def test_what_is_revoked_may_have_others_stored_beside_it_by_whoever_revok
 ) -> None:
     """P4, P5: all or none with the change; an id that is taken stays what it is."""
 
-    def beside(after: StoredSession) -> list[StoredSession]:
+    def beside(changed: Sequence[StoredSession]) -> list[StoredSession]:
+        (after,) = changed
         assert after.status == "revoked"
         revoked = replace(after, credential_hash=b"b" * 32)
         return [replace(revoked, session_id=each) for each in (f"beside {after.details}", "taken")]

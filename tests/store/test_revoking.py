@@ -1,12 +1,14 @@
 """yjs_store.revoking: another process ends sessions, and the server knows before it goes on."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from yjs_store import (
     Session,
+    SessionRefused,
     SessionStatus,
     Store,
     StoreUnusable,
@@ -14,6 +16,7 @@ from yjs_store import (
     read_sessions,
     revoke_sessions,
     revoking,
+    session_format,
 )
 from yjs_store.backends.sqlite_revoker import SqliteRevoker
 from yjs_store.limits import SESSION_KEPT_MS, SESSION_RENEWALS_MAX
@@ -74,6 +77,41 @@ async def test_what_a_session_was_renewed_by_is_revoked_with_it(path: Path) -> N
         assert sum(each.details == {"renewed": "one"} for each in listed) == SESSION_RENEWALS_MAX
         clock.now_ms += SESSION_KEPT_MS + 2 * 3600 * 1000
         assert await store.sessions.remove_expired() == len(listed)
+
+
+async def test_what_many_sessions_were_renewed_by_is_stored_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P6: everybody's commits wait for that transaction."""
+    monkeypatch.setattr(session_format, "SESSION_BARS_MAX", 5)
+    clock = Clock()
+    shared = [bytes([number]) * 32 for number in range(3)]
+    async with open_store(url(path), clock_ms=clock) as store:
+        names = ("one", "two", "three")
+        for made in await begin(store, clock, *names):
+            for renewal in shared:
+                assert await store.sessions.extend(
+                    made.session_id, made.permission, made.expires_ms, renewal
+                )
+        assert len(await store.sessions.revoke(document=made.document)) == len(names)
+        assert len(await store.sessions.list(with_ended=True)) == len(names) + len(shared)
+        for made in await begin(store, clock, "four", "five"):
+            for number in range(3):
+                own = f"{made.session_id} {number}".encode().ljust(32)
+                assert await store.sessions.extend(
+                    made.session_id, made.permission, made.expires_ms, own
+                )
+        await store.sessions.revoke(document=made.document)
+        listed = await store.sessions.list(with_ended=True)
+        assert len(listed) == len(names) + len(shared) + 2 + 5
+
+
+async def test_what_is_said_of_a_session_is_not_taken_for_what_renewed_it(path: Path) -> None:
+    clock = Clock()
+    async with open_store(url(path), clock_ms=clock) as store:
+        said = replace(session("one", clock.now_ms), details={"renewed_by": "ann"})
+        with pytest.raises(SessionRefused, match="renewed_by"):
+            await store.sessions.start(said, None)
 
 
 async def test_after_the_command_ended_no_message_of_the_session_is_stored(path: Path) -> None:

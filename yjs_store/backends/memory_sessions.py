@@ -211,8 +211,10 @@ def _insert(table: SessionTable, stored: StoredSession) -> bool:
 
 def _change(table: SessionTable, intent: ChangeSessions) -> Sequence[StoredSession]:
     before = list(_chosen(table, intent.choice, intent.now_ms))
+    changed_to = []
     for stored in before:
         after = intent.change(stored)
+        changed_to.append(after)
         table.rows[stored.session_id] = changed(
             stored,
             permission=after.permission,
@@ -222,8 +224,8 @@ def _change(table: SessionTable, intent: ChangeSessions) -> Sequence[StoredSessi
             expires_ms=after.expires_ms,
             checksum=after.checksum,
         )
-        for added in intent.beside(after):
-            _insert(table, added)
+    for added in intent.beside(changed_to):
+        _insert(table, added)
     return before
 
 

@@ -211,8 +211,10 @@ def _change(
     connection: sqlite3.Connection, changed: ChangeSessions, *, acknowledged: int
 ) -> Sequence[StoredSession]:
     before = _find_changed(connection, changed)
+    changed_to = []
     for stored in before:
         after = changed.change(stored)
+        changed_to.append(after)
         # Not touched where it stays: in a damaged one it may be nothing that can be stored.
         details = " details = :details," if after.details != stored.details else ""
         execute_mending(
@@ -223,8 +225,8 @@ def _change(
             " acknowledged = :acknowledged WHERE key = :key",
             {**_values(after), "acknowledged": acknowledged, "key": stored.key},
         )
-        for added in changed.beside(after):
-            _insert(connection, added)
+    for added in changed.beside(changed_to):
+        _insert(connection, added)
     return before
 
 
