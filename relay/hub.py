@@ -171,8 +171,11 @@ class Hub:
 
     @property
     def is_storage_failing(self) -> bool:
-        """Whether something waits for storage that fails, which the engine has logged once."""
-        return self._store.failing_since_s is not None
+        """Whether edits wait for storage that fails, which the engine has logged once.
+
+        What fails for one document, or for reading alone, says nothing of the others.
+        """
+        return self._store.committer_state.failing_since_s is not None
 
     def tick(self, now_s: float) -> None:
         """Do what is due: signs of life, stalled readers, awareness, empty rooms."""
