@@ -125,8 +125,11 @@ async function refusalOf(response) {
   const { status } = response;
   try {
     const { message, error } = await response.json();
-    return new Refused(status, String(message), String(error));
+    if (typeof message === "string" && typeof error === "string") {
+      return new Refused(status, message, error);
+    }
   } catch {
-    return new Refused(status, `the server answered ${status}`); // not one of its own refusals
+    // Said below.
   }
+  return new Refused(status, `the server answered ${status}`); // not one of its own refusals
 }

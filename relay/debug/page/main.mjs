@@ -127,7 +127,10 @@ async function start() {
     // The server is not there, or nobody decides: it is asked again.
     setTimeout(start, LIST_EVERY_MS);
     if (isUndecided(error)) asking.hear("undecided", error);
-    else state.how = "lost";
+    else {
+      state.undecided = null;
+      state.how = "lost";
+    }
     return draw();
   }
   state.undecided = null;
