@@ -134,7 +134,7 @@ AWARENESS_LEFT_OUT_MAX: Final = 2 * AWARENESS_CLOCKS_MAX
 AWARENESS_CLOCK_MAX: Final = 2**31 - 1
 AWARENESS_FIRST_CLOCK_MAX: Final = 2**30
 # From there a clock goes on no faster than this, whoever says so: a mouse makes 60 a second. Who
-# pushes it needs 12 days for the upper half.
+# pushes it needs 12 days for the upper half, as long as the room remembers where it began.
 AWARENESS_CLOCKS_PER_S: Final = 1000
 # What it may be ahead of that; and of a state that another connection shows: who comes back before
 # the old connection is found dead has moved a mouse for a minute.
@@ -340,7 +340,7 @@ assert TICKET_TTL_S <= SESSION_TTL_S
 # A character outside the BMP is escaped with 12.
 assert 12 * ACT_REASON_MAX + 100 <= ACT_BODY_BYTES_MAX <= REQUEST_BODY_BYTES_MAX
 assert DEBUG_STORE_SHARE + DEBUG_DOCUMENTS_SHARE <= DEBUG_SHARE
-# After one answer, the next of its kind waits no longer than an old one may be given, and so a
-# scrape in the middle of other looks at the store is answered within its usual 10 s.
+# After the reading for one answer, the next of its kind waits no longer than an old one may be
+# given: a scrape in the middle of other looks at the store is answered within its usual 10 s.
 assert DEBUG_READING_CHARGED_S_MAX / DEBUG_STORE_SHARE <= DEBUG_STALE_S
 assert SIGN_OF_LIFE_S + 2 * TICK_S < AWARENESS_TIMEOUT_S
