@@ -151,7 +151,7 @@ async def test_cursors_are_not_kept_back_by_an_answer_that_waits(hub: Hub) -> No
     reader.send(STEP_1)
     reader.connection.outbox.resync_from = EMPTY_STATE_VECTOR
     reader.frames()
-    reader.connection.outbox.leave_out_awareness([5])
+    reader.connection.outbox.leave_out_awareness([5], lambda _: True)
     reader.room.resync(reader.connection)
     assert [type(each) for each in reader.messages()] == [wire.Awareness]
     assert reader.connection.outbox.resync_from == EMPTY_STATE_VECTOR
