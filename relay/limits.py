@@ -17,6 +17,9 @@ REFUSED_FRAME_DISCARD_S: Final = 30.0
 # What is parsed of a socket's bytes at a time. A read can bring 256 KiB, and so 40,000 frames of
 # nothing: parsed at once they would take 50 times that memory, and 0.2 s of everybody's time.
 PARSE_BYTES_MAX: Final = 4 * KIB
+# Messages that are looked through after a close for the client's answer to it: more than anybody
+# has under way who waits for receipts, in some milliseconds.
+MESSAGES_AFTER_CLOSE_MAX: Final = 1000
 # In the middle of a larger frame, which is not finished faster in larger pieces.
 PARSE_LARGE_BYTES_MAX: Final = 16 * KIB
 # A message of ordinary size never waits for others; each connection may hold one that is not whole.

@@ -20,6 +20,7 @@ from relay.limits import (
     IDLE_FRAMES_BURST,
     IDLE_FRAMES_PER_S,
     MESSAGE_FRAGMENTS_MAX,
+    MESSAGES_AFTER_CLOSE_MAX,
     PARSE_BYTES_MAX,
     PARSE_LARGE_BYTES_MAX,
     REFUSED_FRAME_DISCARD_S,
@@ -53,6 +54,9 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
         )
         self._bounds = bounds
         self._is_discarding = False
+        # Deaf when too much came after a close that is no answer to it.
+        self._messages_after_close = 0
+        self._is_deaf = False
         self._unparsed = memoryview(b"")
         self._is_resting = False
         self._fragments_counted = 0
@@ -70,7 +74,7 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the socket."""
-        if self._is_discarding:
+        if self._is_discarding or self._is_deaf:
             return
         if self._unparsed:
             self._unparsed = memoryview(bytes(self._unparsed) + data)
@@ -82,6 +86,11 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
     def _parse(self) -> None:
         """Parse until a message waits for the application, or it is time to rest."""
         while self._unparsed and self._may_parse:
+            if self._messages_after_close > MESSAGES_AFTER_CLOSE_MAX:
+                # Who floods on has everybody's time no more; a timer ends the socket.
+                self._is_deaf = True
+                self._drop_all()
+                return
             is_in_large_frame = self.conn.held_bytes >= PARSE_BYTES_MAX
             self._parse_slice(PARSE_LARGE_BYTES_MAX if is_in_large_frame else PARSE_BYTES_MAX)
 
@@ -154,11 +163,13 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Hear of the end; what came before it counts.
 
-        Not behind more frames without content than anybody may send: who floods has no more turns.
+        Not after a close, of which the application has been told; nor behind more frames without
+        content than anybody may send: who floods has no more turns.
         """
         # P8: a transport of uvloop that is closed raises, and what is left may take some turns.
         self.disconnected = True
-        if self._unparsed and not self._is_discarding and not self._is_resting:
+        is_over = self.close_sent or self._is_discarding or self._is_resting
+        if self._unparsed and not is_over:
             self._parse_slice(PARSE_BYTES_MAX)
             if self._unparsed:
                 # A read may have brought 40,000 frames, and others have their turn in between.
@@ -206,6 +217,7 @@ class WebsocketProtocol(WebSocketsSansIOProtocol):
             self.frames = []
             return
         self.messages_received += 1
+        self._messages_after_close += self.close_sent
         if self.curr_msg_data_type == "text":
             try:
                 b"".join(self.frames).decode()

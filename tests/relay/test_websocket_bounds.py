@@ -16,6 +16,7 @@ from relay.incoming import IncomingBytes
 from relay.limits import (
     IDLE_FRAMES_BURST,
     MESSAGE_FRAGMENTS_MAX,
+    MESSAGES_AFTER_CLOSE_MAX,
     ORDINARY_MESSAGE_BYTES,
     PARSE_BYTES_MAX,
     SEND_FRAGMENT_BYTES,
@@ -322,6 +323,25 @@ async def test_one_who_does_not_answer_a_close_is_cut_in_time() -> None:
     bounds = TransportBounds(linger_s=0.05)
     async with listening(app, bounds) as server, Raw.websocket(server.port) as raw:
         assert close_code(await raw.rest()) == 4400
+
+
+async def test_one_who_floods_on_after_a_close_is_not_listened_to() -> None:
+    """P6: its frames would be looked through for an answer, and everybody would wait."""
+
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await receive()
+        await send({"type": "websocket.close", "code": 4400})
+
+    count = 40_000
+    bounds = TransportBounds(linger_s=0.5)
+    async with listening(app, bounds) as server, Raw.websocket(server.port) as raw:
+        protocol = protocol_of(server)
+        sending = asyncio.create_task(raw.send(frame(BINARY) * count))
+        assert close_code(await raw.rest()) == 4400
+        await asyncio.gather(sending, return_exceptions=True)
+    assert protocol.messages_received <= MESSAGES_AFTER_CLOSE_MAX + PARSE_BYTES_MAX
 
 
 async def test_a_client_that_answers_a_close_is_let_go_at_once() -> None:
