@@ -62,23 +62,21 @@ class Lives:
         """See Store.delete."""
         check_name(name)
         async with self._switches.turn:
-            deleted = await self._committer.run_exclusive(
-                lambda: self._delete_between_commits(name)
-            )
-            self._switches.drop(deleted.document_id)
+            await self._committer.run_exclusive(lambda: self._delete_between_commits(name))
         self._tell_over(name)
 
-    async def _delete_between_commits(self, name: str) -> Head:
+    async def _delete_between_commits(self, name: str) -> None:
         sealed = await self._backend.load_head(name)
         if sealed is None:
             raise DocumentMissing(name)
         before = format.check_head(sealed)
         after = tombstone(before, self._clock_ms())
         await self._backend.delete(before, format.seal_head(after))
+        # Here, since whoever asked may have given up waiting.
+        self._switches.drop(before.document_id)
         document = await self._opened.find(name)
         if document is not None:
             document.failed(DocumentDeleted(name))
-        return after
 
     async def forget(self, name: str) -> None:
         """See Store.forget."""

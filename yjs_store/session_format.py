@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,6 +28,7 @@ _HASH_BYTES: Final = 32
 _TIME_MAX: Final = 2**63 - 1
 # In the stored details, and nowhere else: the hashes of the credentials that renewed it, in hex.
 _RENEWED_BY: Final = "renewed_by"
+_HASHES: Final = re.compile(r"\b[0-9a-f]{64}\b").findall
 
 
 def seal_session(session: Session, credential_hash: bytes | None) -> StoredSession:
@@ -111,7 +113,8 @@ def check_session(stored: StoredSession) -> Session:
             updated_ms=stored.updated_ms,
             expires_ms=stored.expires_ms,
         )
-    except ValueError as error:
+    except (ValueError, TypeError, AttributeError) as error:
+        # Details that are no object have nothing to take out.
         raise _damaged(stored, "a session that can be", str(error)) from error
 
 
@@ -187,7 +190,8 @@ def extended(
 
 
 def _renewed_by(stored: StoredSession) -> list[str]:
-    return str(json.loads(stored.details).get(_RENEWED_BY, "")).split()
+    # Before this version anything could be said under that name.
+    return _HASHES(str(json.loads(stored.details).get(_RENEWED_BY, "")))
 
 
 def _renewed_details(stored: StoredSession, renewal: str) -> str:
