@@ -227,6 +227,7 @@ class _During:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        # Fail-open, and what ended the work goes on to whoever called.
         with contextlib.suppress(Exception):
             if self._token is not None:
                 current.detach(self._token)
@@ -237,11 +238,13 @@ class _During:
 
     def say(self, **facts: Fact) -> None:
         """See Span.say."""
+        # Fail-open: what cannot be told is not told.
         with contextlib.suppress(Exception):
             self._span.set_attributes(self._attributes(facts))
 
     def fail(self, kind: str) -> None:
         """See Span.fail."""
+        # Fail-open, as above.
         with contextlib.suppress(Exception):
             _fail(self._span, kind)
 

@@ -13,7 +13,8 @@ from yjs_store.records import StoredSession
 Beside = Callable[[Sequence[StoredSession]], Sequence[StoredSession]]
 
 
-def _nothing(_: Sequence[StoredSession]) -> Sequence[StoredSession]:
+def nothing_beside(_: Sequence[StoredSession]) -> Sequence[StoredSession]:
+    """Return nothing."""
     return ()
 
 
@@ -57,7 +58,7 @@ class ChangeSessions:
     now_ms: int | None
     change: Callable[[StoredSession], StoredSession]
     is_thorough: bool
-    beside: Beside = _nothing
+    beside: Beside = nothing_beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ class SessionRevoker(Protocol):
         self,
         choice: Choice,
         change: Callable[[StoredSession], StoredSession],
-        beside: Beside = _nothing,
+        beside: Beside = nothing_beside,
     ) -> Sequence[StoredSession]:
         """As ChangeSessions of all that are active; they are not acknowledged yet."""
 

@@ -14,6 +14,7 @@ from yjs_store.session_records import (
     Choice,
     RemoveSessions,
     SessionChange,
+    nothing_beside,
 )
 
 _Result = TypeVar("_Result")
@@ -134,7 +135,7 @@ class MemoryRevoker:
         self,
         choice: Choice,
         change: Callable[[StoredSession], StoredSession],
-        beside: Beside = lambda _: (),
+        beside: Beside = nothing_beside,
     ) -> Sequence[StoredSession]:
         """See SessionRevoker.revoke."""
         revoked = ChangeSessions(choice, None, change, is_thorough=True, beside=beside)

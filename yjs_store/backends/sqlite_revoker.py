@@ -10,7 +10,7 @@ from yjs_store.backends.sqlite_beside import writing_beside
 from yjs_store.backends.sqlite_sessions import revoke_beside_writer
 from yjs_store.errors import StoreUnusable
 from yjs_store.records import StoredSession
-from yjs_store.session_records import Beside, ChangeSessions, Choice
+from yjs_store.session_records import Beside, ChangeSessions, Choice, nothing_beside
 
 
 class SqliteRevoker:
@@ -23,7 +23,7 @@ class SqliteRevoker:
         self,
         choice: Choice,
         change: Callable[[StoredSession], StoredSession],
-        beside: Beside = lambda _: (),
+        beside: Beside = nothing_beside,
     ) -> Sequence[StoredSession]:
         """See SessionRevoker.revoke."""
         revoked = ChangeSessions(choice, None, change, is_thorough=True, beside=beside)
